@@ -1,0 +1,78 @@
+"""One step of a study: a folder that says what made it, and whether it is finished.
+
+A stage folder holds the stage's files and `stage.json`, written last. A finished stage with the same
+fingerprint (configuration and inputs) is not run again; an unfinished one continues, because every
+file in it is whole (`forescreen.files`); one with another fingerprint is refused, never overwritten.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import InterruptedStageError
+from .files import fingerprint, read_json, write_json
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A named stage in `folder`, made from `made_from` (configuration and input fingerprints)."""
+
+    name: str
+    folder: Path
+    made_from: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of configuration and inputs."""
+        return fingerprint(self.name, self.made_from)
+
+    def begin(self) -> bool:
+        """Claim the folder. True if there is work to do, False if the stage is finished already.
+
+        Raises InterruptedStageError if the folder was made from something else.
+        """
+        marker = self.folder / "stage.json"
+        if marker.exists():
+            found = read_json(marker)
+            if found.get("fingerprint") != self.fingerprint:
+                before = found.get("made_from", {})
+                differing = sorted(
+                    key
+                    for key in set(before) | set(self.made_from)
+                    if fingerprint(before.get(key)) != fingerprint(self.made_from.get(key))
+                )
+                raise InterruptedStageError(
+                    f"{self.folder}: this folder holds the stage {found.get('name')!r} made from other "
+                    f"settings or inputs (differing: {', '.join(differing) or 'stage name'}). "
+                    "Choose another output folder, or remove this one to start again."
+                )
+            if found.get("finished"):
+                return False
+        else:
+            self._write(finished=False, summary={}, seconds=0.0)
+        return True
+
+    def finish(self, summary: dict[str, Any], *, started: float) -> None:
+        """Mark the stage as finished; `summary` is its dry account, `started` a time.monotonic()."""
+        self._write(finished=True, summary=summary, seconds=round(time.monotonic() - started, 2))
+
+    def summary(self) -> dict[str, Any]:
+        """The account of the finished stage."""
+        value: dict[str, Any] = read_json(self.folder / "stage.json")["summary"]
+        return value
+
+    def _write(self, *, finished: bool, summary: dict[str, Any], seconds: float) -> None:
+        write_json(
+            self.folder / "stage.json",
+            {
+                "name": self.name,
+                "finished": finished,
+                "fingerprint": self.fingerprint,
+                "made_from": self.made_from,
+                "summary": summary,
+                "seconds": seconds,
+            },
+        )

@@ -1,0 +1,27 @@
+"""What every test gets: shapes checked at each call, and the shared test data where it is present.
+
+jaxtyping's import hook wraps the functions of the shape-bearing parts, so that a wrong axis fails
+in the test that made it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook(
+    ["forescreen.records", "forescreen.statistics", "forescreen.images", "forescreen.models"],
+    "beartype.beartype",
+)
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of test data beside the project; tests that ask for it skip where it is absent."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"needs the test data in {SHARED.name}/data, which is not part of the project")
+    return SHARED
