@@ -1,0 +1,55 @@
+# The only commands. Each sets itself up; all that is assumed is Python 3.11+ and make.
+#   make demo    the whole study on a simulated registry -> out/demo/report.html
+#   make test    the test suite
+#   make study   the same study at the size of the 2021 article -> out/study/report.html
+#   make bench   the figures we claim -> docs/benchmarks.md
+#   make check   style and types       make format   apply the style
+#   make docs    docs/study.md from the last `make study`
+PYTHON ?= python3
+VENV ?= .venv
+# GPU machines: make setup TORCH=torch
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup format check test bench docs demo study clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(0 if sys.version_info >= (3, 11) else f"forescreen needs Python 3.11 or newer, found {v}. Try: make PYTHON=python3.11")'
+	@echo "Setting up $(VENV) (a few minutes, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	@# torch stays what it is; everything else is the pinned set
+	@grep -v '^torch==' constraints.txt > $(VENV)/constraints.txt
+	@$(BIN)/python -m pip freeze | grep '^torch==' >> $(VENV)/constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt -e ".[dev]"
+	@touch $(READY)
+
+format: $(READY)
+	$(BIN)/ruff check --fix src tests benchmarks examples
+	$(BIN)/ruff format src tests benchmarks examples
+
+check: $(READY)
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+
+test: $(READY)
+	$(BIN)/pytest -n 2 --dist loadscope
+
+demo: $(READY)
+	$(BIN)/forescreen study examples/demo.toml --out out/demo
+
+study: $(READY)
+	$(BIN)/forescreen study examples/study.toml --out out/study
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+docs: $(READY)
+	$(BIN)/python docs/record.py out/study docs/study.md
+
+clean:
+	rm -rf $(VENV) out

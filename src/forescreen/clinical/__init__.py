@@ -1,0 +1,1 @@
+"""Questionnaire answers and registry columns as clinical risk factors."""

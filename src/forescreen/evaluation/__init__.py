@@ -1,0 +1,1 @@
+"""Predictions meet outcomes: what is measured, on whom, and what came out."""

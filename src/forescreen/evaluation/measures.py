@@ -1,0 +1,97 @@
+"""One name per measure, whatever the design: matched sets or independent women.
+
+The evaluation asks for "concordance" or "odds ratio per control SD"; this module turns to the matched
+estimators where members come in sets, and to AUC and ordinary logistic regression where they do not.
+A measure that the data cannot support is None, with the reason collected in `Notes`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from ..errors import TooFewEventsError
+from ..records import Estimate
+from ..statistics.association import odds_ratio_per_control_sd
+from ..statistics.discrimination import RocCurve, auc, auc_difference, roc_curve
+from ..statistics.logistic import logistic_regression
+from ..statistics.matched import matched_concordance, matched_concordance_difference, set_percentile_roc
+
+
+@dataclass
+class Notes:
+    """Reasons why figures are absent, each once, in order."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        if text not in self.texts:
+            self.texts.append(text)
+
+    def attempt(self, label: str, measure: Callable[[], Estimate]) -> Estimate | None:
+        """The measure, or None and a note when there are too few events for it."""
+        try:
+            return measure()
+        except TooFewEventsError as error:
+            self.add(f"{label}: {error}")
+            return None
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Who is compared: cases of one type with their controls. `sets` is None when unmatched."""
+
+    case: Bool[np.ndarray, "member"]
+    sets: Shaped[np.ndarray, "member"] | None
+
+    @property
+    def n_sets(self) -> int:
+        """Matched sets, or cases when unmatched: the number that limits precision."""
+        return int(self.case.sum()) if self.sets is None else len(np.unique(self.sets))
+
+
+Scores = Float[np.ndarray, "member"]
+
+
+def concordance(sample: Sample, score: Scores) -> Estimate:
+    """Probability that a case scores above her control: matched C, or AUC when unmatched."""
+    if sample.sets is None:
+        return auc(score, sample.case)
+    return matched_concordance(score, sample.case, sets=sample.sets)
+
+
+def concordance_difference(sample: Sample, a: Scores, b: Scores) -> Estimate:
+    """Paired difference of the concordances of two scores on the same members."""
+    if sample.sets is None:
+        return auc_difference(a, b, sample.case)
+    return matched_concordance_difference(a, b, sample.case, sets=sample.sets)
+
+
+def odds_ratio_per_sd(sample: Sample, score: Scores) -> Estimate:
+    """Odds ratio per standard deviation of the score among controls."""
+    if sample.sets is not None:
+        return odds_ratio_per_control_sd(score, sample.case, sets=sample.sets)
+    sd = float(np.std(score[~sample.case], ddof=1))
+    fit = logistic_regression(score[:, None] / sd, sample.case, names=("score",))
+    beta, se = float(fit.coefficients[1]), math.sqrt(float(fit.covariance[1, 1]))
+    return Estimate(
+        value=math.exp(beta),
+        lower=math.exp(beta - 1.959963984540054 * se),
+        upper=math.exp(beta + 1.959963984540054 * se),
+        n=fit.n,
+        n_events=fit.n_events,
+        method="logistic regression, per SD among controls, Wald",
+        standard_error=se,
+        p_value=math.erfc(abs(beta / se) / math.sqrt(2)),
+    )
+
+
+def roc(sample: Sample, score: Scores) -> RocCurve:
+    """ROC curve; with sets, of the cases' percentiles among their own controls."""
+    if sample.sets is None:
+        return roc_curve(score, sample.case)
+    return set_percentile_roc(score, sample.case, sets=sample.sets)

@@ -1,0 +1,50 @@
+"""What is measured, decided before anything is seen.
+
+An `EvaluationPlan` fixes the models, the factors, the shares of the ranking and the subgroups. It is
+written into the results, so that a reader can tell a planned figure from an afterthought.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..clinical.factors import CLINICAL_FACTORS
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationPlan:
+    """The plan of an evaluation; all defaults are those of the demo and of the study."""
+
+    factors: tuple[str, ...] = CLINICAL_FACTORS
+    fractions: tuple[float, ...] = (0.01, 0.02, 0.05, 0.10, 0.20)
+    subgroups: tuple[str, ...] = ("density", "age", "race", "machine")
+    minimum_sets: int = 10  # fewer sets (or cases, unmatched) than this: no estimate
+    suppress_below: int = 10  # subgroup cells with fewer sets are suppressed
+    age_bands: tuple[int, ...] = (50, 60, 70)
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if not self.fractions or not all(0 < f < 1 for f in self.fractions):
+            raise ConfigError(expected="fractions in (0, 1)", found=str(self.fractions), where="[evaluation]")
+        if self.minimum_sets < 2:
+            raise ConfigError(
+                expected="minimum_sets >= 2", found=str(self.minimum_sets), where="[evaluation]"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeerTable:
+    """Columns of someone else's prediction file, joined by exam_id.
+
+    With `truth` the columns are the simulation's own truth (an oracle). Several columns are combined
+    by a conditional logistic regression fitted on the development sets.
+    """
+
+    key: str
+    label: str
+    file: str
+    columns: tuple[str, ...]
+    truth: bool = False
+    description: str = ""
+    notes: tuple[str, ...] = field(default=())

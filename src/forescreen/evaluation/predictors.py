@@ -1,0 +1,114 @@
+"""The scores that are compared: image, clinical factors with density, both, and peers.
+
+Nothing here is fitted on the women it is judged on. Clinical and combined models are regressions
+fitted on the development members and applied to the others; in a pure cross-validation each fold is
+predicted from the other folds. The image score of a development member comes from networks that were
+not trained on her (out-of-fold), so that the combined model does not mistake memory for signal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from ..clinical.factors import Design
+from ..errors import TooFewEventsError
+from ..records import Outcome
+from ..statistics.association import conditional_logistic
+from ..statistics.logistic import logistic_regression
+
+#: Shrinkage of unmatched clinical models, which have few cases per coefficient [leCessie1992].
+UNMATCHED_RIDGE = 1.0
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A compared model: key and label for tables, kind for colours, one sentence for readers."""
+
+    key: str
+    label: str
+    kind: str  # image | clinical | combined | truth | peer
+    description: str
+
+
+def image_score(members: pd.DataFrame, case_type: str) -> Float[np.ndarray, "member"]:
+    """The network's score for one mode of detection; for cancers of unknown mode the sum of both hazards."""
+    screen = members["score_screen_detected"].to_numpy(float)
+    interval = members["score_interval"].to_numpy(float)
+    if case_type == Outcome.SCREEN_DETECTED:
+        return screen
+    if case_type == Outcome.INTERVAL:
+        return interval
+    return np.asarray(np.logaddexp(screen, interval))
+
+
+def rows_of(members: pd.DataFrame, case_type: str, *, matched: bool) -> Bool[np.ndarray, "member"]:
+    """Members that speak about one case type: its sets, or its cases and all controls when unmatched."""
+    if matched:
+        return np.asarray(members["case_type"] == case_type)
+    return np.asarray(members["outcome"].isin([case_type, Outcome.NONE]))
+
+
+def regression_score(
+    members: pd.DataFrame,
+    covariates: Float[np.ndarray, "member covariate"],
+    *,
+    names: tuple[str, ...],
+    case_type: str,
+    matched: bool,
+    train_groups: list[tuple[Bool[np.ndarray, "member"], Bool[np.ndarray, "member"]]],
+) -> Float[np.ndarray, "member"]:
+    """Linear predictor of a regression, each member predicted from members that exclude her.
+
+    `train_groups` are (fit on, predict for) masks, see `groups`. NaN for members with an unknown
+    covariate and for those whom no group predicts. Raises TooFewEventsError when a fit has fewer than
+    two cases or as many coefficients as cases.
+    """
+    of_type = rows_of(members, case_type, matched=matched)
+    complete = np.isfinite(covariates).all(axis=1)
+    case = np.asarray(members["outcome"] == case_type)
+    result = np.full(len(members), np.nan)
+    for fit_on, predict_for in train_groups:
+        rows = fit_on & of_type & complete
+        n_cases = int((case & rows).sum())
+        needed = max(2, covariates.shape[1] + 1)
+        if n_cases < needed:
+            raise TooFewEventsError(
+                f"a regression with {covariates.shape[1]} coefficients ({case_type})",
+                found=n_cases,
+                needed=needed,
+            )
+        # Columns that do not vary among the members fitted on carry no coefficient.
+        varies = np.ptp(covariates[rows], axis=0) > 0
+        kept = tuple(name for name, keep in zip(names, varies, strict=True) if keep)
+        X, target = covariates[:, varies], predict_for & complete
+        if matched:
+            conditional = conditional_logistic(
+                X[rows], case[rows], sets=members["set_id"].to_numpy()[rows], names=kept
+            )
+            result[target] = conditional.linear_predictor(X[target])
+        else:
+            scale = X[rows].std(axis=0)
+            fit = logistic_regression(X[rows] / scale, case[rows], names=kept, ridge=UNMATCHED_RIDGE)
+            result[target] = fit.linear_predictor(X[target] / scale)
+    return result
+
+
+def groups(
+    members: pd.DataFrame,
+) -> list[tuple[Bool[np.ndarray, "member"], Bool[np.ndarray, "member"]]]:
+    """(fit on, predict for) masks: development → held-out, or fold by fold when nothing is held out."""
+    held_out = np.asarray(members["split"] == "held-out")
+    if held_out.any():
+        return [(~held_out, held_out)]
+    fold = members["fold"].to_numpy(float)
+    return [(fold != k, fold == k) for k in np.unique(fold[np.isfinite(fold)])]
+
+
+def stack(*columns: Float[np.ndarray, "member"] | Design) -> Float[np.ndarray, "member covariate"]:
+    """Covariates side by side."""
+    parts = [c.X if isinstance(c, Design) else c[:, None] for c in columns]
+    return np.concatenate(parts, axis=1)

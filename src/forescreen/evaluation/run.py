@@ -1,0 +1,419 @@
+"""Predictions and outcomes become the figures of the study, all models on identical women.
+
+In: members with outcomes, sets, splits and factors; the network's scores; peers' predictions. Out: a
+dictionary of plain values, the body of `results.json` (its keys are listed in
+`docs/reference/evaluation.md`). No torch, no images: any model's predictions can come in.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from ..clinical.factors import Design, available_factors, design
+from ..errors import InputError, TooFewEventsError
+from ..records import Estimate, Outcome
+from ..statistics.association import conditional_logistic
+from ..statistics.matched import independent_difference
+from ..statistics.triage import capture, positive_predictive_value
+from .measures import (
+    Notes,
+    Sample,
+    Scores,
+    concordance,
+    concordance_difference,
+    odds_ratio_per_sd,
+    roc,
+)
+from .plan import EvaluationPlan, PeerTable
+from .predictors import ModelInfo, groups, image_score, regression_score, rows_of, stack
+from .subgroups import subgroup_concordance
+from .table_one import table_one
+
+
+def evaluate(
+    members: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    *,
+    plan: EvaluationPlan,
+    matched: bool,
+    peers: tuple[tuple[PeerTable, pd.DataFrame], ...] = (),
+) -> dict[str, Any]:
+    """All planned figures as plain values.
+
+    `members` as written by the cohort stage; `scores` with exam_id, score_screen_detected and
+    score_interval for development members (out-of-fold) and held-out members alike; None evaluates the
+    clinical model and the peers alone. `peers` pairs a description with a table that has exam_id and
+    its columns. Members without a score of every model are left out of all comparisons and counted in
+    the notes. Raises InputError when nobody can be compared.
+    """
+    notes = Notes()
+    joined = _join(members, scores, peers)
+    case_types = [o for o in Outcome if o != Outcome.NONE and (joined["outcome"] == o).any()]
+    if not case_types:
+        raise InputError(
+            expected="at least one cancer among the members",
+            found="none",
+            where="evaluation",
+            remedy="Check the outcome column, or widen the cohort",
+        )
+    factor_names = plan.factors if matched else ("age", *plan.factors)
+    factors = design(joined, available_factors(joined, factor_names))
+    train_groups = groups(joined)
+    judged = np.logical_or.reduce([predicted for _, predicted in train_groups])
+    models: dict[str, ModelInfo] = {}
+    results: dict[str, Any] = {
+        "case_types": [str(t) for t in case_types],
+        "table1": table_one(joined),
+        "published": _published(case_types),
+        **{
+            key: []
+            for key in (
+                "main comparisons mode_comparisons factor_odds_ratios roc capture distributions subgroups"
+            ).split()
+        },
+    }
+    concordances: dict[str, dict[str, Estimate]] = {}
+    sizes: dict[str, int] = {}
+    for case_type in case_types:
+        predictions = _predictions(
+            joined, scores is not None, factors, peers, case_type, matched, train_groups, models, notes
+        )
+        chosen = _complete(joined, predictions, case_type, judged, matched, notes)
+        table = joined[chosen]
+        sample = Sample(
+            case=np.asarray(table["outcome"] == case_type),
+            sets=table["set_id"].to_numpy() if matched else None,
+        )
+        sizes[case_type] = sample.n_sets
+        if sample.n_sets < plan.minimum_sets:
+            unit = "sets" if matched else "cases"
+            notes.add(
+                f"{case_type}: {sample.n_sets} {unit} with every score, {plan.minimum_sets} are needed; "
+                "no figures."
+            )
+            continue
+        judged_scores = {key: score[chosen] for key, score in predictions.items()}
+        _measure(results, table, sample, judged_scores, case_type, matched, plan, notes, concordances)
+        _triage(results, joined, predictions, case_type, judged, plan, notes)
+        if matched:
+            results["factor_odds_ratios"] += _factor_odds_ratios(joined, factors, case_type, notes)
+    if {Outcome.SCREEN_DETECTED, Outcome.INTERVAL} <= set(case_types):
+        for key, by_type in concordances.items():
+            if len(by_type) == 2:
+                a, b = by_type[Outcome.SCREEN_DETECTED], by_type[Outcome.INTERVAL]
+                difference = independent_difference(a, b)
+                results["mode_comparisons"].append({"model": key, "difference": difference.as_dict()})
+    results["models"] = [vars(info) for info in models.values()]
+    results["n_sets"] = sizes
+    results["notes"] = notes.texts
+    return results
+
+
+def _join(
+    members: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    peers: tuple[tuple[PeerTable, pd.DataFrame], ...],
+) -> pd.DataFrame:
+    joined = members.reset_index(drop=True)
+    if scores is not None:
+        wanted = ["exam_id", "score_screen_detected", "score_interval"]
+        joined = joined.merge(scores[wanted], on="exam_id", how="left", validate="many_to_one")
+    for peer, table in peers:
+        absent = [c for c in ("exam_id", *peer.columns) if c not in table.columns]
+        if absent:
+            raise InputError(
+                expected=f"columns exam_id, {', '.join(peer.columns)}",
+                found=f"no {', '.join(absent)}",
+                where=peer.file,
+            )
+        renamed = table[["exam_id", *peer.columns]].rename(
+            columns={c: f"{peer.key}:{c}" for c in peer.columns}
+        )
+        if renamed["exam_id"].duplicated().any():
+            raise InputError(
+                expected="one row per exam",
+                found=f"{int(renamed['exam_id'].duplicated().sum())} repeated exams",
+                where=peer.file,
+            )
+        joined = joined.merge(renamed, on="exam_id", how="left", validate="many_to_one")
+    return joined
+
+
+def _predictions(
+    members: pd.DataFrame,
+    with_image: bool,
+    factors: Design,
+    peers: tuple[tuple[PeerTable, pd.DataFrame], ...],
+    case_type: str,
+    matched: bool,
+    train_groups: list[tuple[Bool[np.ndarray, "member"], Bool[np.ndarray, "member"]]],
+    models: dict[str, ModelInfo],
+    notes: Notes,
+) -> dict[str, Scores]:
+    """One score per model for every judged member; registers the models that exist."""
+
+    def regress(key: str, covariates: Float[np.ndarray, "member covariate"], names: tuple[str, ...]) -> None:
+        try:
+            predictions[key] = regression_score(
+                members,
+                covariates,
+                names=names,
+                case_type=case_type,
+                matched=matched,
+                train_groups=train_groups,
+            )
+        except TooFewEventsError as error:
+            notes.add(f"{_LABELS.get(key, key)}, {case_type}: {error}")
+
+    predictions: dict[str, Scores] = {}
+    kind = "conditional logistic regression" if matched else "logistic regression"
+    factor_words = ", ".join(dict.fromkeys(c.factor.replace("_", " ") for c in factors.columns))
+    if with_image:
+        predictions["image"] = image_score(members, case_type)
+        models["image"] = ModelInfo(
+            "image", "Image score", "image", "Network on the screening mammograms alone"
+        )
+    if factors.columns:
+        regress("clinical", factors.X, factors.names)
+        models["clinical"] = ModelInfo(
+            "clinical", "Clinical factors + density", "clinical", f"{kind} on {factor_words}"
+        )
+    if with_image and factors.columns:
+        image = predictions["image"]
+        regress("combined", stack(image, factors), ("image score", *factors.names))
+        models["combined"] = ModelInfo(
+            "combined", "Image + clinical + density", "combined", f"{kind} on the image score and the factors"
+        )
+    for peer, _ in peers:
+        columns = members[[f"{peer.key}:{c}" for c in peer.columns]].to_numpy(float)
+        if columns.shape[1] == 1:
+            predictions[peer.key] = columns[:, 0]
+        else:
+            regress(peer.key, columns, peer.columns)
+        models[peer.key] = ModelInfo(
+            peer.key, peer.label, "truth" if peer.truth else "peer", peer.description
+        )
+    return predictions
+
+
+_LABELS = {"clinical": "Clinical factors + density", "combined": "Image + clinical + density"}
+
+
+def _complete(
+    members: pd.DataFrame,
+    predictions: dict[str, Scores],
+    case_type: str,
+    judged: Bool[np.ndarray, "member"],
+    matched: bool,
+    notes: Notes,
+) -> Bool[np.ndarray, "member"]:
+    """Judged members of the case type with every score; sets that lose their case or all controls go."""
+    of_type = rows_of(members, case_type, matched=matched) & judged
+    finite = np.logical_and.reduce([np.isfinite(s) for s in predictions.values()])
+    chosen = np.asarray(of_type & finite)
+    if matched:
+        table = members[chosen]
+        is_case = table["outcome"] == case_type
+        whole = set(table.loc[is_case, "set_id"]) & set(table.loc[~is_case, "set_id"])
+        chosen &= np.asarray(members["set_id"].isin(whole))
+    left_out = int(of_type.sum() - chosen.sum())
+    if left_out:
+        n_sets = members.loc[of_type, "set_id"].nunique() - members.loc[chosen, "set_id"].nunique()
+        sets = f" and {n_sets} whole sets" if matched and n_sets else ""
+        notes.add(
+            f"{case_type}: {left_out} of {int(of_type.sum())} judged exams{sets} are left out of every "
+            "comparison because a factor or a score is unknown."
+        )
+    return chosen
+
+
+def _measure(
+    results: dict[str, Any],
+    table: pd.DataFrame,
+    sample: Sample,
+    scores: dict[str, Scores],
+    case_type: str,
+    matched: bool,
+    plan: EvaluationPlan,
+    notes: Notes,
+    concordances: dict[str, dict[str, Estimate]],
+) -> None:
+    for key, score in scores.items():
+        c = notes.attempt(f"{key}, {case_type}", lambda s=score: concordance(sample, s))
+        odds = notes.attempt(f"{key}, {case_type}", lambda s=score: odds_ratio_per_sd(sample, s))
+        if c is not None:
+            concordances.setdefault(key, {})[case_type] = c
+        results["main"].append(
+            {
+                "model": key,
+                "case_type": case_type,
+                "concordance": c.as_dict() if c else None,
+                "odds_ratio": odds.as_dict() if odds else None,
+                "n_sets": sample.n_sets,
+                "n_members": len(score),
+            }
+        )
+        curve = roc(sample, score)
+        results["roc"].append(
+            {
+                "model": key,
+                "case_type": case_type,
+                "fpr": np.round(curve.fpr, 5).tolist(),
+                "tpr": np.round(curve.tpr, 5).tolist(),
+                "auc": curve.auc.as_dict(),
+            }
+        )
+        results["distributions"] += _distribution(key, case_type, score, sample.case)
+    for a, b in combinations(scores, 2):
+        difference = notes.attempt(
+            f"{a} − {b}, {case_type}",
+            lambda x=scores[a], y=scores[b]: concordance_difference(sample, x, y),
+        )
+        results["comparisons"].append(
+            {
+                "model_a": a,
+                "model_b": b,
+                "case_type": case_type,
+                "difference": difference.as_dict() if difference else None,
+            }
+        )
+    results["subgroups"] += subgroup_concordance(
+        table, scores, case_type=case_type, matched=matched, plan=plan
+    )
+
+
+def _distribution(
+    key: str, case_type: str, score: Scores, case: Bool[np.ndarray, "member"]
+) -> list[dict[str, Any]]:
+    """Histograms of cases and controls in control standard deviations from the control mean."""
+    controls = score[~case]
+    spread = float(np.std(controls)) or 1.0
+    z = (score - float(np.mean(controls))) / spread
+    low, high = np.quantile(z, [0.002, 0.998])
+    edges = np.linspace(float(low), float(high), 25)
+    rows = []
+    for group, chosen in (("control", ~case), ("case", case)):
+        counts, _ = np.histogram(np.clip(z[chosen], edges[0], edges[-1]), bins=edges)
+        rows.append(
+            {
+                "model": key,
+                "case_type": case_type,
+                "group": group,
+                "edges": np.round(edges, 4).tolist(),
+                "counts": counts.tolist(),
+            }
+        )
+    return rows
+
+
+def _triage(
+    results: dict[str, Any],
+    members: pd.DataFrame,
+    predictions: dict[str, Scores],
+    case_type: str,
+    judged: Bool[np.ndarray, "member"],
+    plan: EvaluationPlan,
+    notes: Notes,
+) -> None:
+    """Capture and PPV in the top shares of the ranking, controls weighted to the screened population."""
+    finite = np.logical_and.reduce([np.isfinite(s) for s in predictions.values()])
+    rows = judged & finite & np.asarray(members["outcome"].isin([case_type, Outcome.NONE]))
+    case = np.asarray(members["outcome"] == case_type)[rows]
+    weights = members["weight"].to_numpy(float)[rows] if "weight" in members else np.ones(int(rows.sum()))
+    women = members["woman_id"].to_numpy()[rows]
+    # Without sampling weights the cases' share is the design's, not the population's: no PPV.
+    weighted = bool(np.ptp(weights) > 0)
+    for key, score in predictions.items():
+        for fraction in plan.fractions:
+            label = f"capture in the top {fraction:.0%}, {key}, {case_type}"
+            captured = notes.attempt(
+                label,
+                lambda s=score, f=fraction: capture(
+                    s[rows], case, fraction=f, weights=weights, cluster=women
+                ),
+            )
+            ppv = None
+            if weighted:
+                ppv = notes.attempt(
+                    label,
+                    lambda s=score, f=fraction: positive_predictive_value(
+                        s[rows], case, fraction=f, weights=weights, cluster=women
+                    ),
+                )
+            if captured is not None:
+                results["capture"].append(
+                    {
+                        "model": key,
+                        "case_type": case_type,
+                        "fraction": fraction,
+                        "capture": captured.as_dict(),
+                        "ppv": ppv.as_dict() if ppv else None,
+                    }
+                )
+
+
+def _factor_odds_ratios(
+    members: pd.DataFrame, factors: Design, case_type: str, notes: Notes
+) -> list[dict[str, Any]]:
+    """Adjusted odds ratios of the factors in all sets (association, not prediction)."""
+    of_type = rows_of(members, case_type, matched=True)
+    case = np.asarray(members["outcome"] == case_type)
+    rows: list[dict[str, Any]] = []
+
+    def fit(design_: Design, chosen: slice | list[int]) -> None:
+        known = of_type & design_.complete
+        if int((case & known).sum()) <= design_.X.shape[1] + 1:
+            notes.add(f"{case_type}: too few sets for adjusted odds ratios of the factors.")
+            return
+        fitted = conditional_logistic(
+            design_.X[known], case[known], sets=members["set_id"].to_numpy()[known], names=design_.names
+        )
+        picked = (
+            design_.columns[chosen] if isinstance(chosen, slice) else [design_.columns[i] for i in chosen]
+        )
+        for column in picked:
+            rows.append(
+                {
+                    "factor": column.name,
+                    "case_type": case_type,
+                    "odds_ratio": fitted.odds_ratio(column.name).as_dict(),
+                    "unit": column.unit,
+                }
+            )
+
+    if factors.columns:
+        fit(factors, slice(None))
+    if "percent_density" in members and members["percent_density"].notna().any():
+        names = available_factors(members, ("percent_density", "bmi"))
+        continuous = design(members, names)
+        controls = of_type & ~case & continuous.complete
+        scaled = continuous.X.copy()
+        scaled[:, 0] /= float(np.std(scaled[controls, 0], ddof=1))
+        columns = list(continuous.columns)
+        columns[0] = type(columns[0])(columns[0].name, "per control SD, adjusted for BMI", columns[0].factor)
+        fit(Design(X=scaled, columns=tuple(columns)), [0])
+    return rows
+
+
+def _published(case_types: list[Outcome]) -> list[dict[str, Any]]:
+    """The 2021 article's main table, for the modes that this study has."""
+    path = resources.files("forescreen.evaluation") / "tables" / "published_2021.csv"
+    with path.open("rb") as stream:
+        table = pd.read_csv(stream, comment="#")
+    return [
+        {
+            "model": row["model"],
+            "case_type": row["case_type"],
+            "concordance": {"value": row["c"], "lower": row["c_lower"], "upper": row["c_upper"]},
+            "odds_ratio": {"value": row["or"], "lower": row["or_lower"], "upper": row["or_upper"]},
+            "odds_ratio_unit": row["or_unit"],
+        }
+        for row in table.to_dict("records")
+        if row["case_type"] in case_types
+    ]
