@@ -73,9 +73,16 @@ def evaluate(
         "published": _published(case_types),
         **{
             key: []
-            for key in (
-                "main comparisons mode_comparisons factor_odds_ratios roc capture distributions subgroups"
-            ).split()
+            for key in [
+                "main",
+                "comparisons",
+                "mode_comparisons",
+                "factor_odds_ratios",
+                "roc",
+                "capture",
+                "distributions",
+                "subgroups",
+            ]
         },
     }
     concordances: dict[str, dict[str, Estimate]] = {}

@@ -1,0 +1,159 @@
+"""All commands of `forescreen`, their options, and nothing else: the work is loaded when called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Breast-cancer risk from screening mammograms, by mode of detection. Research software, "
+    "not a medical device.",
+)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results; the same folder continues.")]
+Workers = Annotated[int, typer.Option(help="Processes for image work; 0 = all cores.", min=0)]
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps, or auto.")]
+Config = Annotated[Path, typer.Argument(help="A study file, see docs/reference/study.md.")]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def simulate(
+    out: Out,
+    women: Annotated[int, typer.Option(help="Women in the registry.", min=1)] = 200_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    mammograms: Annotated[
+        Path | None,
+        typer.Option(help="Also render the exams listed in this CSV (column exam_id) into OUT/mammograms."),
+    ] = None,
+    binning: Annotated[int, typer.Option(help="Detector pixels binned n × n; 1 = full matrix.", min=1)] = 4,
+    workers: Workers = 0,
+) -> None:
+    """Simulate a screening registry with known truth, and DICOM mammograms of chosen exams."""
+    from .simulate import run
+
+    run(out=out, n_women=women, seed=seed, mammograms=mammograms, binning=binning, workers=workers)
+
+
+@app.command()
+def ingest(
+    source: Annotated[Path, typer.Argument(help="A folder of DICOM files, or a CSV of images.")],
+    out: Out,
+    rows: Annotated[int, typer.Option(help="Canvas rows.", min=8)] = 128,
+    columns: Annotated[int, typer.Option(help="Canvas columns.", min=8)] = 104,
+    spacing_mm: Annotated[float, typer.Option(help="Canvas pixel, mm.", min=0.05)] = 2.0,
+    digitised_film: Annotated[bool, typer.Option(help="Accept digitised films, with flags.")] = False,
+    identity: Annotated[
+        str, typer.Option(help="pseudonym: keyed pseudonyms (OUT/../pseudonym.key); study-numbers: as given.")
+    ] = "pseudonym",
+    workers: Workers = 0,
+) -> None:
+    """Put mammograms into a training store; what cannot be used is listed in refused.csv."""
+    from .ingest import run
+
+    run(
+        source=source,
+        out=out,
+        rows=rows,
+        columns=columns,
+        spacing_mm=spacing_mm,
+        digitised_film=digitised_film,
+        identity=identity,
+        workers=workers,
+    )
+
+
+@app.command()
+def cohort(
+    registry: Annotated[Path, typer.Argument(help="Folder with women.csv, exams.csv, cancers.csv.")],
+    out: Out,
+    config: Annotated[Path | None, typer.Option(help="A study file whose [cohort] is used.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Only exams with mammograms in this store.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same sets.")] = 1,
+    identity: Annotated[str, typer.Option(help="pseudonym or study-numbers.")] = "pseudonym",
+) -> None:
+    """Turn registry tables into outcomes, matched sets and splits, with the flow diagram."""
+    from .cohort import run
+
+    run(registry=registry, out=out, config=config, store=store, seed=seed, identity=identity)
+
+
+@app.command()
+def train(
+    cohort: Annotated[Path, typer.Argument(help="Folder of the cohort command (members.csv).")],
+    store: Annotated[Path, typer.Option(help="Image store of the ingest command.")],
+    out: Out,
+    recipe: Annotated[str, typer.Option(help="demo, default or paper.")] = "default",
+    seed: Annotated[int, typer.Option(help="Same seed, same parameters (same machine).")] = 1,
+    device: Device = "auto",
+) -> None:
+    """Train image models of risk by mode of detection; continues where it was stopped."""
+    from .train import run
+
+    run(cohort=cohort, store=store, out=out, recipe=recipe, seed=seed, device=device)
+
+
+@app.command()
+def score(
+    model: Annotated[Path, typer.Argument(help="Folder of the train command.")],
+    out: Out,
+    store: Annotated[Path | None, typer.Option(help="Image store to score.")] = None,
+    dicom: Annotated[Path | None, typer.Option(help="Or a folder of DICOM files.")] = None,
+    identity: Annotated[str, typer.Option(help="With --dicom: pseudonym or study-numbers.")] = "pseudonym",
+    device: Device = "auto",
+    workers: Workers = 0,
+) -> None:
+    """Score exams and rank them into a worklist for a second reader."""
+    from .score import run
+
+    run(model=model, out=out, store=store, dicom=dicom, identity=identity, device=device, workers=workers)
+
+
+@app.command()
+def evaluate(
+    cohort: Annotated[Path, typer.Argument(help="Folder of the cohort command, or a members.csv.")],
+    out: Out,
+    scores: Annotated[Path | None, typer.Option(help="scores.csv of the score command.")] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(help="key=file.csv:column[,column]: another model's predictions per exam_id."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A study file whose [evaluation] is used.")] = None,
+) -> None:
+    """Compare image scores, clinical factors and other models' predictions with outcomes."""
+    from .evaluate import run
+
+    run(cohort=cohort, out=out, scores=scores, peers=tuple(peer or ()), config=config)
+
+
+@app.command()
+def study(
+    config: Config,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder; default out/<name>.")] = None,
+    device: Device = "auto",
+    workers: Workers = 0,
+) -> None:
+    """Run or continue the whole study and write its report."""
+    from .study import run
+
+    run(config_file=config, out=out, device=device, workers=workers)

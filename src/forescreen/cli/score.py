@@ -1,0 +1,62 @@
+"""`forescreen score`: model + mammograms → scores.csv + worklist.csv."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from .terminal import default_device, default_workers, friendly, make_track, say, show_path, summarise
+
+
+def run(
+    *,
+    model: Path,
+    out: Path,
+    store: Path | None,
+    dicom: Path | None,
+    identity: str,
+    device: str,
+    workers: int,
+) -> None:
+    """Score every exam of a store, or of a DICOM folder ingested on the model's own canvas."""
+    with friendly():
+        from ..errors import ConfigError
+        from ..images.store import Store
+        from ..scoring.run import score_store
+        from ..scoring.worklist import write_worklist
+
+        if (store is None) == (dicom is None):
+            raise ConfigError(
+                expected="either --store or --dicom",
+                found="both" if store else "neither",
+                where="command line",
+            )
+        track = make_track()
+        started = time.monotonic()
+        if dicom is not None:
+            from ..ingestion.run import ingest_dicom
+            from ..models.checkpoint import read_geometry
+            from .identity import choose
+
+            store = out / "store"
+            ingest_dicom(
+                dicom,
+                store,
+                geometry=read_geometry(model),
+                pseudonyms=choose(identity, out),
+                workers=workers or default_workers(),
+                track=track,
+            )
+            say(f"refused   {show_path(store / 'refused.csv')}")
+        assert store is not None
+        scores = score_store(
+            model,
+            Store.open(store),
+            None,
+            out / "scores.csv",
+            device=default_device() if device == "auto" else device,
+            track=track,
+        )
+        write_worklist(scores, out / "worklist.csv")
+        summarise("scored", {"exams": len(scores)}, seconds=time.monotonic() - started)
+        say(f"worklist  {show_path(out / 'worklist.csv')}")

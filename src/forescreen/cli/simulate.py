@@ -1,0 +1,56 @@
+"""`forescreen simulate`: a registry with known truth, and mammograms of chosen exams."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from .terminal import default_workers, friendly, make_track, say, show_path, summarise
+
+
+def run(*, out: Path, n_women: int, seed: int, mammograms: Path | None, binning: int, workers: int) -> None:
+    """Simulate into `out/registry`; with `mammograms` render those exams into `out/mammograms`."""
+    with friendly():
+        from ..errors import InputError
+        from ..files import plain
+        from ..simulation.registry import SimulationConfig, simulate_registry
+        from ..stage import Stage
+
+        track = make_track()
+        config = SimulationConfig(n_women=n_women, seed=seed)
+        stage = Stage("registry", out / "registry", {"simulation": plain(config)})
+        if stage.begin():
+            started = time.monotonic()
+            summary = plain(simulate_registry(config, stage.folder, track=track))
+            stage.finish(summary, started=started)
+            summarise("simulated registry", summary, seconds=time.monotonic() - started)
+        else:
+            summarise("simulated registry, finished before", stage.summary())
+        if mammograms is not None:
+            import pandas as pd
+
+            from ..simulation.mammograms import RenderConfig, render_exams
+
+            if not mammograms.is_file():
+                raise InputError(
+                    expected="a CSV with a column exam_id", found="no such file", where=str(mammograms)
+                )
+            table = pd.read_csv(mammograms, dtype=str)
+            if "exam_id" not in table.columns:
+                raise InputError(
+                    expected="a column exam_id", found=", ".join(table.columns), where=str(mammograms)
+                )
+            exams = tuple(dict.fromkeys(table["exam_id"].dropna()))
+            started = time.monotonic()
+            rendered = plain(
+                render_exams(
+                    stage.folder,
+                    exams,
+                    out / "mammograms",
+                    config=RenderConfig(binning=binning, seed=seed),
+                    workers=workers or default_workers(),
+                    track=track,
+                )
+            )
+            summarise("rendered mammograms", rendered, seconds=time.monotonic() - started)
+        say(f"registry  {show_path(stage.folder)}")

@@ -1,0 +1,161 @@
+"""What the commands say: progress bars, dry summaries, errors without tracebacks.
+
+On a terminal long loops show rich bars; in a log file they print one line when they start and one when
+they end. Errors of the ForescreenError tree are printed as one paragraph, exit code 2; an interruption
+(Ctrl-C) says that the same command continues, exit code 130.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from ..errors import ForescreenError
+from ..progress import Track
+
+T = TypeVar("T")
+
+
+@contextmanager
+def friendly() -> Iterator[None]:
+    """Turn expected errors into a paragraph on stderr and an exit code."""
+    try:
+        yield
+    except ForescreenError as error:
+        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+        raise typer.Exit(2) from None
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        typer.secho(
+            f"error: this command needs the package {error.name!r}. Install it with: "
+            f"pip install 'forescreen[{extra}]'",
+            err=True,
+            fg=typer.colors.RED,
+        )
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.secho("interrupted: run the same command again to continue", err=True)
+        raise typer.Exit(130) from None
+
+
+_EXTRAS = {
+    "pydicom": "images",
+    "imagecodecs": "images",
+    "PIL": "images",
+    "pyarrow": "images",
+    "torch": "train",
+    "safetensors": "train",
+    "monai": "train",
+}
+
+
+def say(line: str) -> None:
+    """One line for the person, on stdout."""
+    typer.echo(line)
+
+
+def summarise(title: str, summary: dict[str, Any], *, seconds: float | None = None) -> None:
+    """A dry account: the title, then one `name value` per line."""
+    took = f"  ({seconds:.0f} s)" if seconds is not None else ""
+    say(f"{title}{took}")
+    width = max((len(str(k)) for k in summary), default=0)
+    for key, value in summary.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{k} {_number(v)}" for k, v in value.items()) or "none"
+        say(f"  {str(key).replace('_', ' ').ljust(width)}  {_number(value)}")
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", " ")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def default_workers() -> int:
+    """Processes for image work: the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_device() -> str:
+    """ "cuda" or "mps" when torch finds one, else "cpu"."""
+    import importlib
+
+    torch: Any = importlib.import_module("torch")
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def show_path(path: Path) -> str:
+    """A path as short as the working directory allows."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def make_track() -> Track:
+    """Progress bars on a terminal, plain lines elsewhere."""
+    return _Bars() if sys.stderr.isatty() else _Lines()
+
+
+class _Lines:
+    def __call__(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+        started = time.monotonic()
+        spoken = started
+        done = 0
+        for item in items:
+            yield item
+            done += 1
+            if time.monotonic() - spoken > 30:
+                spoken = time.monotonic()
+                of = f" of {total}" if total is not None else ""
+                typer.echo(f"  {label}: {done}{of}", err=True)
+        seconds = time.monotonic() - started
+        if seconds > 5:
+            typer.echo(f"  {label}: {done} in {seconds:.0f} s", err=True)
+
+
+class _Bars:
+    def __init__(self) -> None:
+        self._progress: Any = None
+        self._depth = 0
+
+    def __call__(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        if self._depth == 0:
+            self._progress = Progress(
+                TextColumn("  {task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.start()
+        self._depth += 1
+        task = self._progress.add_task(label, total=total)
+        try:
+            for item in items:
+                yield item
+                self._progress.advance(task)
+        finally:
+            self._progress.remove_task(task)
+            self._depth -= 1
+            if self._depth == 0:
+                self._progress.stop()

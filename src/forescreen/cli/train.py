@@ -1,0 +1,37 @@
+"""`forescreen train`: members + store → model folder."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from .terminal import default_device, friendly, make_track, say, show_path, summarise
+
+
+def run(*, cohort: Path, store: Path, out: Path, recipe: str, seed: int, device: str) -> None:
+    """Train the recipe's networks on the development members; continues an interrupted run."""
+    with friendly():
+        from ..cohort.members import read_cohort
+        from ..files import plain
+        from ..images.store import Store
+        from ..study.config import TrainingSection
+        from ..study.link import with_images
+        from ..training.recipes import load_recipe
+        from ..training.run import train_study
+
+        opened = Store.open(store)
+        members = read_cohort(cohort).members
+        matched = bool((members["set_id"] != "").any())
+        kept, _ = with_images(members, frozenset(opened.exam_ids), matched=matched)
+        started = time.monotonic()
+        summary = train_study(
+            opened,
+            kept,
+            load_recipe(TrainingSection(recipe=recipe)),  # type: ignore[arg-type]
+            out,
+            seed=seed,
+            device=default_device() if device == "auto" else device,
+            track=make_track(),
+        )
+        summarise("trained", plain(summary), seconds=time.monotonic() - started)
+        say(f"model     {show_path(out)}")

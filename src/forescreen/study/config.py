@@ -1,0 +1,196 @@
+"""study.toml: what a study is made of.
+
+    [study]        name, description, seed
+    [simulation]   a simulated registry (SimulationConfig)     | one of these
+    [registry]     folder, identity                            | three says who
+    [images]       table                                       | the women are
+    [images]       dicom or table, identity, digitised_film, rows, columns, spacing_mm
+    [mammograms]   how simulated exams are rendered (RenderConfig)
+    [cohort]       design, windows, matching, splits (CohortConfig)
+    [training]     recipe and its overrides
+    [evaluation]   EvaluationPlan; [[evaluation.peers]] name other models' predictions
+
+Every section is a frozen dataclass beside its user; unknown sections and keys are errors that name the
+nearest known one. Paths are relative to the folder of study.toml.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..cohort.members import CohortConfig
+from ..errors import ConfigError
+from ..evaluation.plan import EvaluationPlan, PeerTable
+from ..images.geometry import Geometry
+from ..simulation.mammograms import RenderConfig
+from ..simulation.registry import SimulationConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySection:
+    """Name and seed of a study; the seed governs simulation, matching, splits and training."""
+
+    name: str
+    description: str = ""
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrySection:
+    """Where the registry's tables lie. With `identity` "pseudonym" women and exams get keyed pseudonyms
+    (the key file `pseudonym.key` is made beside study.toml); "study-numbers" keeps the numbers."""
+
+    folder: Path
+    identity: Literal["pseudonym", "study-numbers"] = "pseudonym"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesSection:
+    """Where the mammograms lie and on which canvas they are put."""
+
+    dicom: Path | None = None
+    table: Path | None = None
+    identity: Literal["pseudonym", "study-numbers"] = "pseudonym"
+    digitised_film: bool = False
+    rows: int = Geometry().rows
+    columns: int = Geometry().columns
+    spacing_mm: float = Geometry().spacing_mm
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(rows=self.rows, columns=self.columns, spacing_mm=self.spacing_mm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSection:
+    """Which recipe trains the image models; the other keys override it."""
+
+    recipe: Literal["demo", "default", "paper"] = "demo"
+    epochs: int | None = None
+    n_members: int | None = None
+    pretrained: Path | None = None  # encoder parameters (.safetensors), paper recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """A whole study. Exactly one source of women: simulation, registry, or an image table."""
+
+    study: StudySection
+    simulation: SimulationConfig | None = None
+    registry: RegistrySection | None = None
+    images: ImagesSection = field(default_factory=ImagesSection)
+    mammograms: RenderConfig = field(default_factory=RenderConfig)
+    cohort: CohortConfig = field(default_factory=CohortConfig)
+    training: TrainingSection = field(default_factory=TrainingSection)
+    evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
+    peers: tuple[PeerTable, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = [
+            name
+            for name, present in (
+                ("[simulation]", self.simulation is not None),
+                ("[registry]", self.registry is not None),
+                ("[images] table", self.images.table is not None and self.registry is None),
+            )
+            if present
+        ]
+        if len(given) != 1:
+            raise ConfigError(
+                expected="one source of women: [simulation], [registry], or [images] table alone",
+                found=" and ".join(given) or "none",
+                where="study.toml",
+            )
+        if self.registry is not None and (self.images.dicom is None) == (self.images.table is None):
+            raise ConfigError(
+                expected="[images] with either dicom = (a folder) or table = (a csv)",
+                found="both" if self.images.dicom else "neither",
+                where="study.toml",
+            )
+
+    @property
+    def data_kind(self) -> str:
+        """What the women are, in the report's words."""
+        if self.simulation is not None:
+            return "simulated registry"
+        return "registry" if self.registry is not None else "image table"
+
+    @property
+    def matched(self) -> bool:
+        """Whether cases and controls come in matched sets."""
+        return self.cohort.design == "matched" and self.data_kind != "image table"
+
+
+_SECTIONS: dict[str, type[Any]] = {
+    "study": StudySection,
+    "simulation": SimulationConfig,
+    "registry": RegistrySection,
+    "images": ImagesSection,
+    "mammograms": RenderConfig,
+    "cohort": CohortConfig,
+    "training": TrainingSection,
+    "evaluation": EvaluationPlan,
+}
+
+
+def read_study(path: Path) -> StudyConfig:
+    """The study described by a TOML file. Raises ConfigError naming file, section and key."""
+    if not path.is_file():
+        raise ConfigError(expected="a study file (TOML)", found="no such file", where=str(path))
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(expected="valid TOML", found=str(error), where=str(path)) from error
+    _only_known(raw, set(_SECTIONS), where=str(path), what="section")
+    base = path.resolve().parent
+    evaluation = dict(raw.get("evaluation", {}))
+    peers = tuple(
+        _build(
+            PeerTable, {**peer, "file": str(base / str(peer.get("file", "")))}, f"{path} [[evaluation.peers]]"
+        )
+        for peer in evaluation.pop("peers", [])
+    )
+    sections = {**raw, "evaluation": evaluation}
+    if "study" not in raw:
+        raise ConfigError(expected="a section [study] with a name", found="none", where=str(path))
+    built = {
+        name: _build(_SECTIONS[name], values, f"{path} [{name}]", base)
+        for name, values in sections.items()
+        if name in raw
+    }
+    return StudyConfig(**built, peers=peers)
+
+
+def _build(kind: type[T], values: object, where: str, base: Path | None = None) -> T:
+    if not isinstance(values, dict):
+        raise ConfigError(expected="a table of settings", found=type(values).__name__, where=where)
+    _only_known(values, {f.name for f in fields(kind)}, where=where, what="key")  # type: ignore[arg-type]
+    if base is not None:
+        values = {k: base / v if k in _PATHS and isinstance(v, str) else v for k, v in values.items()}
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "section"
+        raise ConfigError(
+            expected=f"a valid {key} ({first['msg']})", found=repr(first["input"]), where=where
+        ) from error
+
+
+_PATHS = {"folder", "dicom", "table", "pretrained"}
+
+
+def _only_known(values: dict[str, object], known: set[str], *, where: str, what: str) -> None:
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}"
+            raise ConfigError(expected=f"a known {what}", found=repr(name), where=where, remedy=hint)
