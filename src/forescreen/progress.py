@@ -7,11 +7,12 @@ A function that takes long has a parameter `track: Track = silent`, and wraps it
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
 
+@runtime_checkable
 class Track(Protocol):
     """Wraps an iterable, yields its items unchanged, and shows how far it has come."""
 
