@@ -1,0 +1,168 @@
+"""A figure as inline SVG whose colours and fonts are those of the page.
+
+matplotlib draws with sentinel colours (`palette.SENTINEL`); here they become CSS variables, so that one
+drawing serves light, dark and paper. Positions are in points from the top left corner. Same input, same
+bytes: no dates, no random ids.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Callable
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.markers import MarkerStyle
+from matplotlib.path import Path as Outline
+
+from .palette import SENTINEL, ModelStyle
+
+#: Full width of a figure in points. Shown about 1.4 pixels a point on a screen, 0.8 on A4.
+WIDTH = 640.0
+
+INK, SOFT, RULE, FAINT, PAPER = (SENTINEL[name] for name in ("ink", "soft", "rule", "faint", "paper"))
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "forescreen",
+    # Labels come from users: a dollar sign is a dollar sign.
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": SOFT,
+    "axes.facecolor": "none",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "figure.facecolor": "none",
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "xtick.color": RULE,
+    "xtick.labelcolor": SOFT,
+    "ytick.color": RULE,
+    "ytick.labelcolor": SOFT,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.solid_capstyle": "butt",
+    "savefig.facecolor": "none",
+    "savefig.edgecolor": "none",
+}
+
+
+def draw(
+    name: str, alt: str, paint: Callable[[Figure], None], *, height: float, width: float = WIDTH
+) -> Markup:
+    """What `paint` puts on an empty figure of `width` x `height` points, as an SVG element.
+
+    `name` makes the ids of this figure different from those of others on the page; `alt` is what a
+    screen reader says.
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        FigureCanvasSVG(figure)
+        paint(figure)
+        stream = io.StringIO()
+        figure.savefig(
+            stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
+    return _for_the_page(stream.getvalue(), name, alt, width)
+
+
+def axes_at(figure: Figure, *, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes whose upper left corner lies `left`, `top` points from that of the figure."""
+    full_width, full_height = 72 * figure.get_figwidth(), 72 * figure.get_figheight()
+    axes: Axes = figure.add_axes(
+        (left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height)
+    )
+    return axes
+
+
+def say(
+    figure: Figure,
+    text: str,
+    *,
+    left: float,
+    top: float,
+    align: str = "left",
+    color: str = INK,
+    bold: bool = False,
+    size: float = 9.0,
+) -> None:
+    """Text centred on the height `top`, beginning, centred or ending at `left` points."""
+    figure.text(
+        left / (72 * figure.get_figwidth()),
+        1 - top / (72 * figure.get_figheight()),
+        text,
+        ha=align,
+        va="center_baseline",
+        color=color,
+        fontweight="bold" if bold else "normal",
+        fontsize=size,
+    )
+
+
+def short(text: str, characters: int) -> str:
+    """The text, cut with an ellipsis where it is longer than fits."""
+    return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"
+
+
+def marker_svg(style: ModelStyle) -> Markup:
+    """The mark of a model for legends and tables: a short piece of its line with its marker."""
+    shape = MarkerStyle(style.marker)
+    outline = shape.get_path().transformed(shape.get_transform())
+    scale = 3.4 / float(np.abs(np.asarray(outline.vertices, dtype=float)).max())
+    steps = []
+    for points, code in outline.iter_segments(curves=True, simplify=False):
+        letter = {Outline.MOVETO: "M", Outline.LINETO: "L", Outline.CURVE3: "Q", Outline.CURVE4: "C"}.get(
+            code
+        )
+        if letter is None:
+            steps.append("Z")
+            continue
+        pairs = " ".join(
+            f"{11 + scale * x:.2f} {6 - scale * y:.2f}"
+            for x, y in zip(points[::2], points[1::2], strict=True)
+        )
+        steps.append(f"{letter}{pairs}")
+    dash = f' stroke-dasharray="{" ".join(f"{d:g}" for d in style.dashes)}"' if style.dashes else ""
+    colour = f"var(--{style.variable})"
+    return Markup(
+        '<svg class="mark" viewBox="0 0 22 12" aria-hidden="true">'
+        f'<path d="M0 6H22" style="stroke: {colour}; stroke-width: 1.5; fill: none"{dash}/>'
+        f'<path d="{"".join(steps)}" style="fill: {colour}"/></svg>'
+    )
+
+
+def _for_the_page(text: str, name: str, alt: str, width: float) -> Markup:
+    text = text[text.index("<svg") :]
+    # matplotlib writes no comments or metadata that a reader needs; the global style would leak out.
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
+    text = re.sub(
+        r' id="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", text
+    )
+    text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
+    text = re.sub(r" font-family: [^;\"]+;", "", text)
+    text = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", text)
+    text = re.sub(r"(\.\d\d)\d+", r"\1", text)
+    for variable, sentinel in SENTINEL.items():
+        text = text.replace(sentinel, f"var(--{variable})")
+    label = html.escape(alt, quote=True)
+    head = f'role="img" aria-label="{label}" class="drawing" style="--drawn: {width:.0f}"'
+    text = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf"<svg {head} \1>", text, count=1)
+    return Markup(re.sub(r"\n\s*", "\n", text).strip())

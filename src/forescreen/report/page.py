@@ -1,0 +1,190 @@
+"""results.json becomes one self-contained HTML page, and csv files of every table beside it.
+
+The page asks for nothing from the network and runs no script; it follows the light or dark setting of
+the reader's system (with a switch), and prints on A4 in light. Same results, same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..errors import InputError
+from ..files import write_text
+from . import sentences
+from .drawing import marker_svg
+from .figures import all_figures, subgroup_models
+from .numbers import ABSENT, count_text, decimal_text
+from .palette import css_variables, model_styles
+from .results import case_types, entries, is_matched, mapping, models, number, texts, whole
+from .tables import all_tables, write_tables
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def write_report(results: dict[str, Any], folder: Path, *, filename: str = "report.html") -> Path:
+    """Write the page as `folder/filename` and every table as `folder/tables/<table>.csv`.
+
+    `results` has the structure of results.json (docs/reference/evaluation.md); every key may be missing
+    or empty, and the section then says why it is absent. Returns the path of the page.
+
+    Raises InputError if a section is of another type than the structure names; nothing is written then.
+    """
+    html = render(results)
+    folder = Path(folder)
+    write_tables(all_tables(results), folder / "tables")
+    write_text(folder / filename, html)
+    return folder / filename
+
+
+def render(results: dict[str, Any]) -> str:
+    """The page as text. Raises InputError as `write_report` does."""
+    if not isinstance(results, dict):
+        raise InputError(expected="an object", found=type(results).__name__, where="results.json")
+    known = models(results)
+    styles = model_styles(known)
+    study = mapping(results, "study")
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        light=Markup(css_variables(dark=False)),
+        dark=Markup(css_variables(dark=True)),
+        title=sentences.title(results),
+        description=str(study.get("description") or ""),
+        facts=_facts(results, study),
+        warnings=sentences.warnings(results),
+        headline=sentences.headline(results),
+        absent=sentences.ABSENT,
+        published=sentences.PUBLISHED,
+        matched=is_matched(results),
+        models=known,
+        marks={key: marker_svg(style) for key, style in styles.items()},
+        tables=all_tables(results),
+        figures=all_figures(results),
+        in_subgroups=subgroup_models(results),
+        modes=[sentences.mode_name(mode) for mode in case_types(results)],
+        flow=_flow(results),
+        examples=_examples(results),
+        n_images=whole(results.get("n_images")),
+        images=_images(results),
+        notes=texts(results, "notes"),
+        glossary=sentences.glossary(results),
+        limits=sentences.limits(results),
+        version=str(results.get("forescreen") or "unknown"),
+    )
+
+
+def _facts(results: dict[str, Any], study: dict[str, Any]) -> list[tuple[str, str]]:
+    """The design in a few pairs of label and text; only what the results state."""
+    found = [("Data", sentences.data_kind(results))]
+    if study.get("design"):
+        ratio = whole(study.get("ratio"))
+        controls = f", {ratio} controls per case" if ratio and is_matched(results) else ""
+        found.append(
+            (
+                "Design",
+                f"{study['design']} case–control{controls}" if study["design"] != "cohort" else "cohort",
+            )
+        )
+    counts = study.get("n_sets")
+    if isinstance(counts, dict) and counts:
+        unit = "Held-out sets" if is_matched(results) else "Held-out cases"
+        parts = [f"{count_text(whole(n))} {case_type}" for case_type, n in counts.items()]
+        found.append((unit, ", ".join(parts)))
+    window, gap = whole(study.get("interval_window_months")), number(study.get("min_months_before_diagnosis"))
+    if window and "interval" in case_types(results):
+        found.append(("Interval cancer", f"within {window} months after a negative screen"))
+    if gap:
+        found.append(("Mammogram", f"at least {gap:g} months before diagnosis"))
+    images = whole(results.get("n_images"))
+    if images:
+        found.append(("Mammograms read", count_text(images)))
+    return found
+
+
+def _flow(results: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The steps, by branch, in order: a branch is a run of steps of one name."""
+    branches: list[list[dict[str, Any]]] = []
+    before: object = None
+    for step in entries(results, "flow"):
+        branch = step.get("branch")
+        if not branches or branch != before:
+            branches.append([])
+        before = branch
+        excluded = [entry for entry in step.get("excluded") or [] if isinstance(entry, dict)]
+        reasons = [
+            (str(entry.get("reason") or "no reason given"), whole(entry.get("n"))) for entry in excluded
+        ]
+        reasons = [(reason, n) for reason, n in reasons if n != 0]
+        branches[-1].append(
+            {
+                "step": str(step.get("step") or ""),
+                "counts": [
+                    f"{count_text(n)} {unit}"
+                    for unit, n in (
+                        ("women", whole(step.get("n_women"))),
+                        ("exams", whole(step.get("n_exams"))),
+                    )
+                    if n is not None
+                ],
+                "unit": str(step.get("unit") or ""),
+                "n_excluded": count_text(sum(n or 0 for _, n in reasons)),
+                "excluded": [(reason, count_text(n)) for reason, n in reasons],
+            }
+        )
+    return branches
+
+
+def _images(results: dict[str, Any]) -> str:
+    """One sentence on how many mammograms were used and refused; empty if unknown."""
+    used, refused = whole(results.get("n_images")), whole(results.get("n_images_refused"))
+    if used is None or refused is None:
+        return ""
+    share = f" ({decimal_text(100 * refused / (used + refused), 1)} %)" if used + refused else ""
+    return f"{count_text(used)} mammograms were used; {count_text(refused)} files were refused{share}."
+
+
+def _examples(results: dict[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for example in entries(results, "examples"):
+        percentile = number(example.get("score_percentile"))
+        views = [view for view in example.get("views") or [] if isinstance(view, dict)]
+        found.append(
+            {
+                "title": str(example.get("title") or "Example"),
+                "outcome": str(example.get("outcome") or "outcome not stated"),
+                "percentile": ABSENT if percentile is None else f"{percentile:.0f}",
+                "views": [
+                    {
+                        "label": str(view.get("label") or ""),
+                        "image": _png(view.get("image_png")),
+                        "saliency": _png(view.get("saliency_png")),
+                    }
+                    for view in views
+                ],
+            }
+        )
+    return found
+
+
+def _png(text: object) -> str:
+    """The base64 text if it is that of a PNG, otherwise an empty one (the page then says so)."""
+    if not isinstance(text, str):
+        return ""
+    text = text.removeprefix("data:image/png;base64,")
+    try:
+        return text if base64.b64decode(text, validate=True).startswith(_PNG) else ""
+    except binascii.Error:
+        return ""
