@@ -22,6 +22,7 @@ class EvaluationPlan:
     minimum_sets: int = 10  # fewer sets (or cases, unmatched) than this: no estimate
     suppress_below: int = 10  # subgroup cells with fewer sets are suppressed
     age_bands: tuple[int, ...] = (50, 60, 70)
+    n_resamples: int = 2000  # bootstrap of women, for capture and PPV
     level: float = 0.95
 
     def __post_init__(self) -> None:

@@ -35,6 +35,18 @@ from .predictors import ModelInfo, groups, image_score, regression_score, rows_o
 from .subgroups import subgroup_concordance
 from .table_one import table_one
 
+#: Lists of results that each case type adds to.
+_SECTIONS = (
+    "main",
+    "comparisons",
+    "mode_comparisons",
+    "factor_odds_ratios",
+    "roc",
+    "capture",
+    "distributions",
+    "subgroups",
+)
+
 
 def evaluate(
     members: pd.DataFrame,
@@ -71,19 +83,7 @@ def evaluate(
         "case_types": [str(t) for t in case_types],
         "table1": table_one(joined),
         "published": _published(case_types),
-        **{
-            key: []
-            for key in [
-                "main",
-                "comparisons",
-                "mode_comparisons",
-                "factor_odds_ratios",
-                "roc",
-                "capture",
-                "distributions",
-                "subgroups",
-            ]
-        },
+        **{section: [] for section in _SECTIONS},
     }
     concordances: dict[str, dict[str, Estimate]] = {}
     sizes: dict[str, int] = {}
@@ -342,7 +342,7 @@ def _triage(
             captured = notes.attempt(
                 label,
                 lambda s=score, f=fraction: capture(
-                    s[rows], case, fraction=f, weights=weights, cluster=women
+                    s[rows], case, fraction=f, weights=weights, cluster=women, n_resamples=plan.n_resamples
                 ),
             )
             ppv = None
@@ -350,7 +350,12 @@ def _triage(
                 ppv = notes.attempt(
                     label,
                     lambda s=score, f=fraction: positive_predictive_value(
-                        s[rows], case, fraction=f, weights=weights, cluster=women
+                        s[rows],
+                        case,
+                        fraction=f,
+                        weights=weights,
+                        cluster=women,
+                        n_resamples=plan.n_resamples,
                     ),
                 )
             if captured is not None:

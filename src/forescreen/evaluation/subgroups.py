@@ -7,6 +7,7 @@ shown as counts without a figure, so that nobody reads noise and nobody is recog
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def _levels(members: pd.DataFrame, variable: str, plan: EvaluationPlan) -> np.nd
     ages = members["age"].to_numpy(float)
     edges = (0, *plan.age_bands, 200)
     result = np.full(len(ages), "", dtype=object)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         name = f"under {high}" if low == 0 else f"{low} and over" if high == 200 else f"{low}–{high - 1}"
         result[(ages >= low) & (ages < high)] = name
     return result

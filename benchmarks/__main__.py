@@ -1,0 +1,92 @@
+"""Run every benchmark in a process of its own and write `docs/benchmarks.md` and `out/bench/results.json`.
+
+Each benchmark is `python -m benchmarks.<name>` and ends with one line of JSON. Machines are noisy: each
+takes medians inside one run, and what compares two things is a ratio measured in that same run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: name -> (figure key, what it says)
+FIGURES: dict[str, dict[str, str]] = {
+    "simulate": {"women_per_s": "simulated registry, women per second (tables written)"},
+    "render": {
+        "images_per_s_per_core_binning_8": "mammograms rendered as DICOM per second and core, detector binned 8 × 8",
+        "images_per_s_per_core_binning_4": "the same, binned 4 × 4",
+        "images_per_s_per_core_binning_1": "the same, full detector matrix",
+    },
+    "ingest": {
+        "images_per_s_per_core": "mammograms ingested per second and core (DICOM → store)",
+        "fraction_of_bare_decoding": "speed as a fraction of bare pixel decoding",
+    },
+    "training": {
+        "images_per_s": "training images per second (demo recipe, all cores)",
+        "fraction_of_memory": "speed as a fraction of the same loop fed from memory",
+    },
+    "scoring": {"exams_per_s": "exams scored per second (one network, all cores)"},
+}
+
+
+def cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def main() -> int:
+    results: dict[str, dict[str, float]] = {}
+    failed = []
+    for name in FIGURES:
+        print(f"benchmark {name} ...", flush=True)
+        done = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}"], capture_output=True, text=True, cwd=ROOT
+        )
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        if done.returncode or not lines:
+            failed.append(name)
+            print(done.stderr[-2000:])
+            continue
+        results[name] = json.loads(lines[-1])
+        print(f"  {lines[-1]}", flush=True)
+    machine = {"cpu": cpu(), "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+    out = ROOT / "out" / "bench"
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_text(json.dumps({"machine": machine, "figures": results}, indent=2) + "\n")
+    rows = [
+        f"| {text} | {results[name][key]:.3g} | `python -m benchmarks.{name}` |"
+        for name, figures in FIGURES.items()
+        if name in results
+        for key, text in figures.items()
+        if key in results[name]
+    ]
+    page = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench` on {machine['cores']} cores ({machine['cpu']}), Python {machine['python']}. "
+        "Medians within one run; on a shared machine, trust the ratios.",
+        "",
+        "| figure | value | command |",
+        "|---|---|---|",
+        *rows,
+        "",
+    ]
+    (ROOT / "docs" / "benchmarks.md").write_text("\n".join(page))
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Clinical factors are coded as the docs say, unknown stays unknown, nonsense is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forescreen.clinical.factors import CLINICAL_FACTORS, available_factors, design
+from forescreen.errors import FactorError
+
+
+def build_table(**changes: object) -> pd.DataFrame:
+    values: dict[str, object] = {
+        "bmi": [22.5, 30.0, np.nan],
+        "family_history": [0, 1, 0],
+        "breast_biopsy": [0, 0, 1],
+        "parity": [0, 2, 1],
+        "first_birth_age": [np.nan, 24, 33],
+        "menarche_age": [12, 13, 11],
+        "menopause": ["pre", "post", "post"],
+        "hormone_therapy": [0, 1, 0],
+        "density": ["b", "d", None],
+    }
+    return pd.DataFrame({**values, **changes})
+
+
+def test_each_factor_has_its_coding() -> None:
+    coded = design(build_table(), CLINICAL_FACTORS)
+    column = {c.name: coded.X[:, i] for i, c in enumerate(coded.columns)}
+    np.testing.assert_array_equal(column["BMI"], [4.5, 6.0, np.nan])
+    np.testing.assert_array_equal(column["Nulliparous"], [1, 0, 0])
+    np.testing.assert_array_equal(column["First birth at 30 or later"], [0, 0, 1])
+    np.testing.assert_array_equal(column["BI-RADS density d, extremely dense"], [0, 1, np.nan])
+    assert "BI-RADS density a, almost entirely fatty" not in column, "nobody has it: no coefficient"
+    np.testing.assert_array_equal(coded.complete, [True, True, False])
+
+
+def test_a_value_outside_its_coding_is_refused_by_row() -> None:
+    with pytest.raises(FactorError, match=r"row 2: expected density one of a, b, c, d, found 4"):
+        design(build_table(density=["a", "4", "b"]), ("density",))
+    with pytest.raises(FactorError, match=r"row 1: expected bmi in \[10, 90\], found 225"):
+        design(build_table(bmi=[225.0, 30.0, 31.0]), ("bmi",))
+
+
+def test_an_unknown_factor_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(FactorError, match="a factor among age, bmi"):
+        design(build_table(), ("shoe_size",))
+
+
+def test_factors_without_a_known_value_are_not_available() -> None:
+    table = build_table(hormone_therapy=[np.nan] * 3).drop(columns="menarche_age")
+    assert set(CLINICAL_FACTORS) - set(available_factors(table, CLINICAL_FACTORS)) == {
+        "hormone_therapy",
+        "menarche_age",
+    }
