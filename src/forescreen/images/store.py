@@ -1,0 +1,263 @@
+"""The image store: prepared mammograms in memory-mapped shards, with a manifest.
+
+    store/pixels-00000.npy   uint16 [image, row, column], raw, memory-mapped
+    store/manifest.parquet   one row per mammogram: where its pixels lie, what it is, what was done
+    store/refused.csv        one row per file that was not used, with a reason code
+    store/geometry.json      canvas, normalisation version, numbers of images
+
+Raw arrays and an index read faster than any chunked container at this size, without a codec between
+the file and the network. `StoreWriter` is for ingestion: a shard and its part manifest are written
+one after the other, each whole or absent, so that what a killed run finished is known and kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float, Int, UInt16
+
+from ..errors import InputError, InterruptedStageError
+from ..files import read_json, write_csv, write_json, write_with
+from ..records import STANDARD_VIEWS, Refusal
+from .geometry import Geometry
+from .intensity import VERSION
+from .prepare import ExamTensor, as_unit
+
+#: Layout of the folder; a store of another layout is refused.
+FORMAT = 1
+#: Shards kept open: each is one memory map and one file descriptor.
+OPEN_SHARDS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredView:
+    """One row of the manifest, without the place of its pixels."""
+
+    woman_id: str  # pseudonym or study number
+    exam_id: str
+    exam_date: str  # ISO 8601, "" where unknown
+    laterality: str  # L, R
+    view: str  # CC, MLO
+    row_spacing_mm: float | None  # of the source image
+    flipped: bool  # mirrored, so that the chest wall is at column 0
+    laterality_agrees: bool | None  # side of the chest wall as usual for this breast; None: cannot tell
+    flags: str  # ";"-joined
+    profile: str
+    voi: str
+    manufacturer: str
+    model: str
+    transfer_syntax: str
+    photometric: str
+    spacing_source: str
+    source_sha256: str  # of the decoded stored pixel values
+    file: str
+
+
+_SCHEMA = pa.schema(
+    [
+        ("woman_id", pa.string()),
+        ("exam_id", pa.string()),
+        ("exam_date", pa.string()),
+        ("laterality", pa.string()),
+        ("view", pa.string()),
+        ("shard", pa.int32()),
+        ("index", pa.int32()),
+        ("row_spacing_mm", pa.float64()),
+        ("flipped", pa.bool_()),
+        ("laterality_agrees", pa.bool_()),
+        *((name, pa.string()) for name in ("flags", "profile", "voi", "manufacturer", "model")),
+        *((name, pa.string()) for name in ("transfer_syntax", "photometric", "spacing_source")),
+        ("source_sha256", pa.string()),
+        ("file", pa.string()),
+    ]
+)
+
+
+class Store:
+    """A finished image store, read at random. Open it with `Store.open`."""
+
+    def __init__(self, folder: Path, geometry: Geometry, manifest: pd.DataFrame) -> None:
+        self.folder = folder
+        self.geometry = geometry
+        #: One row per stored mammogram, in the order of `view(i)`.
+        self.manifest = manifest
+        rows_of: dict[str, list[int]] = {}
+        slot_of = {(str(side), str(view)): slot for slot, (side, view) in enumerate(STANDARD_VIEWS)}
+        columns = (manifest["exam_id"], manifest["laterality"], manifest["view"])
+        for row, (exam, side, view) in enumerate(zip(*columns, strict=True)):
+            rows_of.setdefault(exam, [-1] * len(STANDARD_VIEWS))[slot_of[side, view]] = row
+        #: Exams in the order of their first mammogram.
+        self.exam_ids: tuple[str, ...] = tuple(rows_of)
+        self._rows_of = rows_of
+        self._shard = manifest["shard"].to_numpy()
+        self._index = manifest["index"].to_numpy()
+        self._open = lru_cache(maxsize=OPEN_SHARDS)(self._map)
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """The store in `folder`. Raises InputError if there is none or it is not finished."""
+        described = folder / "geometry.json"
+        if not described.exists() or not (folder / "manifest.parquet").exists():
+            raise InputError(
+                expected="a finished image store (geometry.json and manifest.parquet)",
+                found="none" if not folder.exists() else "a folder without them",
+                where=str(folder),
+                remedy="Make one with `forescreen ingest`, or let it finish",
+            )
+        about = read_json(described)
+        if about.get("format") != FORMAT:
+            raise InputError(
+                expected=f"an image store of format {FORMAT}",
+                found=f"format {about.get('format')}",
+                where=str(described),
+                remedy="Ingest the images again with this version",
+            )
+        geometry = Geometry(about["rows"], about["columns"], about["spacing_mm"])
+        manifest = pq.read_table(folder / "manifest.parquet").to_pandas()
+        return cls(folder, geometry, manifest)
+
+    def __len__(self) -> int:
+        """Number of stored mammograms."""
+        return len(self.manifest)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Workers of a data loader open the maps themselves.
+        return (Store, (self.folder, self.geometry, self.manifest))
+
+    def view(self, i: int) -> UInt16[np.ndarray, "row column"]:
+        """Pixels of mammogram `i` (row of the manifest) as a read-only view into the file."""
+        shard: np.ndarray = self._open(int(self._shard[i]))
+        pixels: np.ndarray = shard[int(self._index[i])]
+        return pixels
+
+    def rows(self, exam_id: str) -> Int[np.ndarray, "4"]:
+        """Manifest rows of an exam in the order of STANDARD_VIEWS; -1 where the view is absent.
+
+        Raises InputError if the exam is not in the store.
+        """
+        if exam_id not in self._rows_of:
+            raise InputError(
+                expected="an exam of the store",
+                found="an exam_id without stored mammograms",
+                where=str(self.folder),
+                remedy="See refused.csv there for what was not used, and why",
+            )
+        return np.array(self._rows_of[exam_id], dtype=np.int64)
+
+    def exam(self, exam_id: str) -> ExamTensor:
+        """The exam as models see it: float32 in [0, 1], absent views 0."""
+        rows = self.rows(exam_id)
+        images = np.zeros((len(rows), self.geometry.rows, self.geometry.columns), dtype=np.float32)
+        for slot, row in enumerate(rows):
+            if row >= 0:
+                images[slot] = as_unit(np.asarray(self.view(int(row))))
+        first = int(rows[rows >= 0][0])
+        return ExamTensor(
+            exam_id=exam_id,
+            woman_id=str(self.manifest["woman_id"].iloc[first]),
+            images=images,
+            present=rows >= 0,
+            spacing_mm=self.geometry.spacing_mm,
+        )
+
+    def batch(self, exam_ids: Sequence[str]) -> Float[np.ndarray, "exam 4 row column"]:
+        """Several exams at once; absent views are 0 (a present view has pixels above 0)."""
+        return np.stack([self.exam(exam_id).images for exam_id in exam_ids])
+
+    def _map(self, shard: int) -> np.ndarray:
+        pixels: np.ndarray = np.load(self.folder / _pixels_name(shard), mmap_mode="r")
+        return pixels
+
+
+class StoreWriter:
+    """Writes a store shard by shard; shards of an earlier run of the same plan are kept.
+
+    `plan` names everything that decides the content (inputs, geometry, policy, versions). Raises
+    InterruptedStageError if the folder holds shards of another plan.
+    """
+
+    def __init__(self, folder: Path, geometry: Geometry, *, plan: dict[str, Any]) -> None:
+        self.folder = folder
+        self.geometry = geometry
+        self._parts = folder / "parts"
+        claimed = folder / "plan.json"
+        plan = {"format": FORMAT, "normalisation": VERSION, "geometry": asdict(geometry), **plan}
+        if claimed.exists() and read_json(claimed) != plan:
+            raise InterruptedStageError(
+                f"{folder}: this folder holds an image store made from other images or settings. "
+                "Choose another folder, or remove this one to start again."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in [*folder.glob("*.partial"), *self._parts.glob("*.partial")]:
+            leftover.unlink()  # of a run that was killed while writing
+        write_json(claimed, plan)
+
+    @property
+    def is_finished(self) -> bool:
+        """True if the store is complete: `geometry.json` is written last."""
+        return (self.folder / "geometry.json").exists()
+
+    def has(self, shard: int) -> bool:
+        """True if this shard was finished before."""
+        return self._part(shard).exists()
+
+    def write(
+        self,
+        shard: int,
+        views: Sequence[tuple[StoredView, UInt16[np.ndarray, "row column"]]],
+        refusals: Sequence[Refusal],
+    ) -> None:
+        """One shard: its pixels first, then the part manifest that makes it count."""
+        pixels = np.zeros((len(views), self.geometry.rows, self.geometry.columns), dtype=np.uint16)
+        for i, (_, image) in enumerate(views):
+            pixels[i] = image
+        write_with(self.folder / _pixels_name(shard), lambda stream: np.save(stream, pixels))
+        rows = [asdict(row) | {"shard": shard, "index": i} for i, (row, _) in enumerate(views)]
+        write_json(self._part(shard), {"views": rows, "refusals": [asdict(r) for r in refusals]})
+
+    def finish(self, n_shards: int, refusals: Sequence[Refusal]) -> dict[str, int]:
+        """Join the parts into manifest and refused.csv, given what was refused before any shard.
+
+        Returns n_stored and n_refused. The parts are removed at the end; a store is finished when
+        `geometry.json` lies in it.
+        """
+        rows: list[dict[str, Any]] = []
+        refused = list(refusals)
+        for shard in range(n_shards):
+            part = read_json(self._part(shard))
+            rows.extend(part["views"])
+            refused.extend(Refusal(**r | {"codes": tuple(r["codes"])}) for r in part["refusals"])
+        table = pa.Table.from_pylist(rows, schema=_SCHEMA)
+        write_with(self.folder / "manifest.parquet", lambda stream: pq.write_table(table, stream))
+        write_csv(self.folder / "refused.csv", _refused_table(refused))
+        counts = {"n_stored": len(rows), "n_refused": len(refused)}
+        about = asdict(self.geometry) | {"format": FORMAT, "normalisation": VERSION, **counts}
+        write_json(self.folder / "geometry.json", about)
+        self.remove_parts()
+        return counts
+
+    def remove_parts(self) -> None:
+        """Remove the part manifests of a finished store."""
+        shutil.rmtree(self._parts, ignore_errors=True)
+
+    def _part(self, shard: int) -> Path:
+        return self._parts / f"part-{shard:05d}.json"
+
+
+def _refused_table(refusals: Sequence[Refusal]) -> pd.DataFrame:
+    ordered = sorted(refusals, key=lambda r: (r.file, r.code))
+    rows = [(r.file, r.code, ";".join(r.codes), r.message) for r in ordered]
+    return pd.DataFrame(rows, columns=[f.name for f in fields(Refusal)], dtype=object)
+
+
+def _pixels_name(shard: int) -> str:
+    return f"pixels-{shard:05d}.npy"

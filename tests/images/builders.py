@@ -1,0 +1,74 @@
+"""Mammograms built in code: a half ellipse with tissue, as a digital image or as a scanned film."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forescreen.records import Acquisition, Exam, Laterality, Mammogram, View
+
+
+def build_breast(
+    *, rows: int = 416, columns: int = 320, chest_wall: str = "left", seed: int = 0, depth: float = 0.6
+) -> tuple[np.ndarray, np.ndarray]:
+    """Presentation values and the true mask: half ellipse, skin falloff, smooth tissue, air exactly 0."""
+    rng = np.random.default_rng(seed)
+    y = (np.arange(rows)[:, None] - rows / 2) / (0.42 * rows)
+    x = np.arange(columns)[None, :] / (depth * columns)
+    radius = np.sqrt(x**2 + y**2)
+    mask = radius < 1
+    tissue = 0.35 + 0.25 * np.cos(9 * x + 2 * rng.random()) * np.sin(7 * y + 3 * rng.random())
+    noise = 0.02 * rng.standard_normal((rows, columns))
+    pixels = np.where(mask, tissue * np.clip((1 - radius) * 6, 0.25, 1) + noise, 0)
+    pixels = np.where(mask, np.clip(pixels, 0.03, 1), 0).astype(np.float32)
+    if chest_wall == "right":
+        pixels, mask = pixels[:, ::-1], mask[:, ::-1]
+    return np.ascontiguousarray(pixels), np.ascontiguousarray(mask)
+
+
+def build_film(*, seed: int = 0, padding: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """The same breast on film: grey uneven air, a label, a bright strip, black padding beside the film."""
+    rng = np.random.default_rng(seed)
+    pixels, mask = build_breast(seed=seed)
+    columns = pixels.shape[1]
+    haze = 0.05 + 0.02 * np.arange(columns)[None, :] / columns
+    film = np.where(mask, 0.15 + 0.8 * pixels, haze + 0.004 * rng.standard_normal(pixels.shape))
+    film[20:60, columns - 70 : columns - 20] = 0.95  # label
+    film[:, columns - 5 :] = 0.99  # lit edge of the film
+    wide = np.pad(np.clip(film, 0.001, 1), ((0, 0), (padding, padding)))
+    return wide.astype(np.float32), np.pad(mask, ((0, 0), (padding, padding)))
+
+
+def build_mammogram(
+    *,
+    laterality: str = "L",
+    view: str = "CC",
+    seed: int = 0,
+    chest_wall: str = "",
+    spacing_mm: tuple[float, float] | None = (0.5, 0.5),
+    profile: str = "own-v1",
+    rows: int = 416,
+    columns: int = 320,
+    flags: tuple[str, ...] = (),
+) -> Mammogram:
+    """A digital mammogram, hung as is the custom unless `chest_wall` says otherwise."""
+    side = chest_wall or {"L": "left", "R": "right"}[laterality]
+    pixels, _ = build_breast(rows=rows, columns=columns, chest_wall=side, seed=seed)
+    return Mammogram(
+        pixels=pixels,
+        laterality=Laterality(laterality),
+        view=View(view),
+        spacing_mm=spacing_mm,
+        acquisition=Acquisition(profile=profile, pixels_sha256="00"),
+        flags=flags,
+    )
+
+
+def build_exam(*, views: tuple[str, ...] = ("LCC", "LMLO", "RCC", "RMLO"), exam_id: str = "e1") -> Exam:
+    """An exam of the named views."""
+    return Exam(
+        woman_id="w1",
+        exam_id=exam_id,
+        mammograms=tuple(
+            build_mammogram(laterality=name[0], view=name[1:], seed=i) for i, name in enumerate(views)
+        ),
+    )
