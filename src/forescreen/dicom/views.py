@@ -1,0 +1,187 @@
+"""Which projection of which breast an image is, as its header says.
+
+In: a Header. Out: `ViewReading`: base view, side, modifiers, and what contradicts itself. The coded
+view is authoritative; ViewPosition stands in where no code is given; nothing is repaired (ML is not
+MLO, a side is never guessed).
+
+Source: PS3.16 CID 4014 (views) and CID 4015 (view modifiers), with the SNOMED CT codes and the retired
+SNOMED-RT codes that archives still hold; PS3.3 C.8.11.7 (mammography image module).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from ..records import Laterality
+from .tags import Code, Header
+
+T = TypeVar("T")
+
+
+class BaseView(StrEnum):
+    """CID 4014: the projections."""
+
+    ML = "ML"
+    MLO = "MLO"
+    LM = "LM"
+    LMO = "LMO"
+    CC = "CC"
+    FB = "FB"
+    SIO = "SIO"
+    ISO = "ISO"
+    XCCL = "XCCL"
+    XCCM = "XCCM"
+    SPECIMEN = "specimen"
+
+
+class Modifier(StrEnum):
+    """CID 4015: what is special about a projection."""
+
+    CLEAVAGE = "CV"
+    AXILLARY_TAIL = "AT"
+    ROLLED_LATERAL = "RL"
+    ROLLED_MEDIAL = "RM"
+    ROLLED_INFERIOR = "RI"
+    ROLLED_SUPERIOR = "RS"
+    IMPLANT_DISPLACED = "ID"
+    MAGNIFICATION = "M"
+    SPOT_COMPRESSION = "S"
+    TANGENTIAL = "TAN"
+    NIPPLE_IN_PROFILE = "NP"
+    ANTERIOR_COMPRESSION = "AC"
+    INFRAMAMMARY_FOLD = "IMF"
+    AXILLARY_TISSUE = "AX"
+
+
+#: PS3.16 CID 4014: SNOMED CT code, then retired SNOMED-RT codes.
+VIEW_CODES: dict[str, BaseView] = {
+    code: view
+    for view, codes in {
+        BaseView.ML: ("399260004", "R-10224"),
+        BaseView.MLO: ("399368009", "R-10226"),
+        BaseView.LM: ("399352003", "R-10228"),
+        BaseView.LMO: ("399099002", "R-10230"),
+        BaseView.CC: ("399162004", "R-10242"),
+        BaseView.FB: ("399196006", "R-10244"),
+        BaseView.SIO: ("399188001", "R-102D0"),
+        BaseView.ISO: ("441555000", "R-40AAA"),
+        BaseView.XCCL: ("399192008", "R-1024A", "Y-X1770"),
+        BaseView.XCCM: ("399101009", "R-1024B", "Y-X1771"),
+        BaseView.SPECIMEN: ("127457009", "G-8310"),
+    }.items()
+    for code in codes
+}
+
+#: PS3.16 CID 4015: SNOMED CT code, then retired SNOMED-RT code.
+MODIFIER_CODES: dict[str, Modifier] = {
+    code: modifier
+    for modifier, codes in {
+        Modifier.CLEAVAGE: ("399161006", "R-102D2"),
+        Modifier.AXILLARY_TAIL: ("399011000", "R-102D1"),
+        Modifier.ROLLED_LATERAL: ("399197002", "R-102D3"),
+        Modifier.ROLLED_MEDIAL: ("399226006", "R-102D4"),
+        Modifier.ROLLED_INFERIOR: ("414493004", "R-102CA"),
+        Modifier.ROLLED_SUPERIOR: ("415670009", "R-102C9"),
+        Modifier.IMPLANT_DISPLACED: ("399209000", "R-102D5"),
+        Modifier.MAGNIFICATION: ("399163009", "R-102D6"),
+        Modifier.SPOT_COMPRESSION: ("399055006", "R-102D7"),
+        Modifier.TANGENTIAL: ("399110001", "R-102C2"),
+        Modifier.NIPPLE_IN_PROFILE: ("442581004", "R-40AB3"),
+        Modifier.ANTERIOR_COMPRESSION: ("441752004", "P2-00161"),
+        Modifier.INFRAMAMMARY_FOLD: ("442593008", "R-40ABE"),
+        Modifier.AXILLARY_TISSUE: ("442580003", "R-40AB2"),
+    }.items()
+    for code in codes
+}
+
+#: Designators under which these codes are found; the empty one is tolerated.
+SCHEMES = frozenset({"SCT", "SRT", "SNM3", "99SDM", ""})
+
+_POSITIONS: dict[str, BaseView] = {view.value.upper(): view for view in BaseView}
+_POSITION_MODIFIERS = {"AT": Modifier.AXILLARY_TAIL, "CV": Modifier.CLEAVAGE}
+_SIDES = {"L": Laterality.LEFT, "LEFT": Laterality.LEFT, "R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT}
+
+
+@dataclass(frozen=True, slots=True)
+class ViewReading:
+    """View and side of one image; None where the header does not say, or contradicts itself."""
+
+    view: BaseView | None
+    view_text: str  # what was found, for messages
+    view_conflict: bool
+    view_unknown: bool  # something is said, but not one of CID 4014
+    laterality: Laterality | None
+    laterality_text: str
+    laterality_conflict: bool
+    modifiers: frozenset[Modifier]
+    modifier_unknown: bool
+
+
+def read_view(header: Header) -> ViewReading:
+    """Base view, side and modifiers of one image from codes, ViewPosition and the paddle's name."""
+    coded: list[BaseView] = []
+    modifiers: set[Modifier] = set()
+    unknown_view = unknown_modifier = False
+    for code in header.view_codes:
+        view = _look_up(VIEW_CODES, code)
+        modifier = _look_up(MODIFIER_CODES, code)  # some writers put modifiers beside the view
+        if view is not None:
+            coded.append(view)
+        elif modifier is not None:
+            modifiers.add(modifier)
+        elif code.value:
+            unknown_view = True
+        for nested in code.modifiers:
+            found = _look_up(MODIFIER_CODES, nested)
+            if found is not None:
+                modifiers.add(found)
+            elif nested.value:
+                unknown_modifier = True
+    position = header.view_position
+    positioned = _POSITIONS.get(position)
+    if position in _POSITION_MODIFIERS:
+        modifiers.add(_POSITION_MODIFIERS[position])
+    elif position and positioned is None:
+        unknown_view = unknown_view or not coded
+    modifiers |= _paddle_modifiers(header.paddle)
+    views = {*coded} | ({positioned} if positioned is not None else set())
+    laterality, side_text, side_conflict = _read_side(header)
+    return ViewReading(
+        view=next(iter(views)) if len(views) == 1 else None,
+        view_text="/".join([*(view.value for view in coded), *([position] if position else [])]),
+        view_conflict=len(views) > 1,
+        view_unknown=unknown_view,
+        laterality=laterality,
+        laterality_text=side_text,
+        laterality_conflict=side_conflict,
+        modifiers=frozenset(modifiers),
+        modifier_unknown=unknown_modifier,
+    )
+
+
+def _look_up(table: dict[str, T], code: Code) -> T | None:
+    return table.get(code.value) if code.scheme in SCHEMES else None
+
+
+def _paddle_modifiers(paddle: str) -> set[Modifier]:
+    """Spot and magnification paddles by their names (free text: SPOT, SPT, MAG as words or beginnings)."""
+    words = paddle.replace("_", " ").replace("-", " ").replace("/", " ").split()
+    found = set()
+    if any(word.startswith(("SPOT", "SPT")) for word in words):
+        found.add(Modifier.SPOT_COMPRESSION)
+    if any(word.startswith("MAG") for word in words):
+        found.add(Modifier.MAGNIFICATION)
+    return found
+
+
+def _read_side(header: Header) -> tuple[Laterality | None, str, bool]:
+    """ImageLaterality, then Laterality, then FrameLaterality; two different sides are a conflict."""
+    said = [x for x in (header.image_laterality, header.laterality, header.frame_laterality) if x]
+    sides = {_SIDES[x] for x in said if x in _SIDES}
+    conflict = len(sides) > 1
+    # An image of both breasts (B) beside a side is no conflict: Laterality may describe the series.
+    both = bool(said) and said[0] not in _SIDES
+    side = next(iter(sides)) if len(sides) == 1 and not both else None
+    return side, "/".join(said), conflict

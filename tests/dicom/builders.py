@@ -1,0 +1,175 @@
+"""DICOM objects built in code, for the clinical and technical situations that intake meets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from pydicom import config
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.encaps import encapsulate
+from pydicom.filewriter import dcmwrite
+from pydicom.sequence import Sequence
+from pydicom.uid import UID
+
+PRESENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.1.2"
+PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.2.1"
+TOMOSYNTHESIS_CLASS = "1.2.840.10008.5.1.4.1.1.13.1.3"
+SECONDARY_CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7"
+REPORT_CLASS = "1.2.840.10008.5.1.4.1.1.88.33"
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+RLE = "1.2.840.10008.1.2.5"
+JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+JPEG_2000 = "1.2.840.10008.1.2.4.90"
+HTJ2K = "1.2.840.10008.1.2.4.201"
+
+CODED_VIEWS = {"CC": "399162004", "MLO": "399368009", "ML": "399260004", "XCCL": "399192008"}
+
+
+def build_pixels(*, rows: int = 300, columns: int = 260, bits: int = 12, seed: int = 7) -> np.ndarray:
+    """A smooth picture with noise whose values fill the bits: dark right edge, bright left."""
+    rng = np.random.default_rng(seed)
+    slope = np.linspace(1.0, 0.0, columns)[None, :] * np.linspace(0.6, 1.0, rows)[:, None]
+    top = (1 << bits) - 1
+    noisy = slope * top * 0.9 + rng.normal(0.0, top * 0.01, (rows, columns))
+    pixels = np.clip(np.rint(noisy), 0, top).astype(np.uint16)
+    pixels[0, 0], pixels[-1, -1] = top, 0
+    return pixels
+
+
+def build_code(value: str, scheme: str = "SCT", meaning: str = "a view") -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
+def build_view(value: str, scheme: str = "SCT", modifiers: tuple[str, ...] = ()) -> Sequence:
+    item = build_code(value, scheme)
+    item.ViewModifierCodeSequence = Sequence(build_code(code) for code in modifiers)
+    return Sequence([item])
+
+
+def build_lut(entries: np.ndarray, first: int, bits: int, explanation: str = "NORMAL") -> Dataset:
+    item = Dataset()
+    item.add(DataElement(0x00283002, "US", [len(entries) % 65536, first, bits]))
+    item.LUTExplanation = explanation
+    item.add(DataElement(0x00283006, "OW", np.asarray(entries, "<u2").tobytes()))
+    return item
+
+
+def build_mammogram(
+    pixels: np.ndarray | None = None,
+    *,
+    laterality: str = "L",
+    view: str = "CC",
+    bits: int = 12,
+    photometric: str = "MONOCHROME2",
+    changes: Mapping[str, Any] | None = None,
+    number: int = 1,
+) -> Dataset:
+    """An ordinary Digital Mammography X-Ray For Presentation object; `changes` sets tags, None removes."""
+    pixels = build_pixels(bits=bits) if pixels is None else pixels
+    ds = Dataset()
+    ds.SOPClassUID = PRESENTATION_CLASS
+    ds.SOPInstanceUID = f"1.2.826.0.1.3680043.10.99.{number}"
+    ds.StudyInstanceUID = "1.2.826.0.1.3680043.10.99.1000"
+    ds.SeriesInstanceUID = "1.2.826.0.1.3680043.10.99.1001"
+    ds.PatientID, ds.PatientName, ds.AccessionNumber = "W0001", "Doe^Jane", "A0001"
+    ds.StudyDate = ds.AcquisitionDate = "20210314"
+    ds.AcquisitionTime = f"10{number % 60:02d}00"
+    ds.PatientAge = "057Y"
+    ds.Modality, ds.PresentationIntentType = "MG", "FOR PRESENTATION"
+    ds.ImageType = ["ORIGINAL", "PRIMARY"]
+    ds.Manufacturer, ds.ManufacturerModelName, ds.SoftwareVersions = "Maker", "Model 1", ["1.0", "2.0"]
+    ds.BodyPartExamined = "BREAST"
+    ds.InstanceNumber = number
+    ds.ImageLaterality, ds.ViewPosition = laterality, view
+    ds.ViewCodeSequence = build_view(CODED_VIEWS[view])
+    ds.PatientOrientation = ["A", "R" if laterality == "L" else "L"]
+    if view == "MLO":
+        ds.PatientOrientation = ["A", "FR" if laterality == "L" else "FL"]
+    ds.PixelSpacing = [0.3, 0.3]
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, photometric
+    ds.PresentationLUTShape = {"MONOCHROME1": "INVERSE"}.get(photometric, "IDENTITY")
+    ds.Rows, ds.Columns = pixels.shape[:2]
+    allocated = 16 if bits > 8 else 8
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = allocated, bits, bits - 1, 0
+    ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = 1, 0, "US"
+    ds.WindowCenter, ds.WindowWidth = 1 << (bits - 1), 1 << bits
+    ds.LossyImageCompression = "00"
+    ds.PixelData = pixels.astype("<u2" if allocated == 16 else np.uint8).tobytes()
+    apply(ds, changes or {})
+    return ds
+
+
+def apply(ds: Dataset, changes: Mapping[str, Any]) -> None:
+    """Set tags by keyword without validation (broken values are the point); None removes."""
+    for keyword, value in changes.items():
+        tag = tag_for_keyword(keyword)
+        assert tag is not None, keyword
+        if value is None:
+            ds.pop(tag, None)
+        elif isinstance(value, DataElement):
+            ds[tag] = value
+        else:
+            vr = dictionary_VR(tag).replace("US or SS", "US").replace("OB or OW", "OW")
+            ds[tag] = DataElement(tag, vr, value, validation_mode=config.IGNORE)
+
+
+def encode(pixels: np.ndarray, syntax: str, bits: int = 12) -> bytes:
+    """One frame in the given compressed syntax, lossless where the syntax is."""
+    if syntax in (JPEG_BASELINE, JPEG_EXTENDED):
+        return imagecodecs.jpeg8_encode(pixels, level=95, bitspersample=bits)
+    if syntax == JPEG_LOSSLESS:
+        return imagecodecs.ljpeg_encode(pixels, bitspersample=bits)
+    if syntax == JPEG_LS:
+        return imagecodecs.jpegls_encode(pixels)
+    if syntax == JPEG_2000:
+        return imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", reversible=True)
+    if syntax == HTJ2K:
+        return imagecodecs.htj2k_encode(pixels)
+    raise ValueError(syntax)
+
+
+def save(path: Path, ds: Dataset, *, syntax: str = EXPLICIT_LITTLE, preamble: bool = True) -> Path:
+    """Write the object in a transfer syntax (pixels are encoded), with or without preamble and file meta."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    big = syntax == EXPLICIT_BIG
+    if syntax == RLE:
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = UID(EXPLICIT_LITTLE)
+        ds.compress(UID(RLE), encoding_plugin="pydicom", generate_instance_uid=False)
+    elif syntax.startswith("1.2.840.10008.1.2.4."):
+        kind = "<u2" if ds.BitsAllocated == 16 else np.uint8
+        pixels = np.frombuffer(ds.PixelData, kind).reshape(ds.Rows, ds.Columns)
+        ds.PixelData = encapsulate([encode(pixels, syntax, ds.BitsStored)])
+        ds["PixelData"].VR = "OB"
+        ds["PixelData"].is_undefined_length = True
+    elif big:
+        ds.PixelData = np.frombuffer(ds.PixelData, "<u2").astype(">u2").tobytes()
+        for item in ds.get("VOILUTSequence", []):
+            item.LUTData = np.frombuffer(item.LUTData, "<u2").astype(">u2").tobytes()
+    if "PixelData" in ds and syntax in (IMPLICIT_LITTLE, EXPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG):
+        ds["PixelData"].VR = "OW"
+    if not preamble:
+        ds.pop("file_meta", None)
+        dcmwrite(path, ds, implicit_vr=syntax == IMPLICIT_LITTLE, little_endian=not big)
+        return path
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    dcmwrite(path, ds, enforce_file_format=True)
+    return path
