@@ -11,13 +11,14 @@ probability; of a drawn woman the exam nearest in date to the case's is taken.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..progress import Track, silent
-from .settings import DAYS_PER_MONTH, CohortConfig
+from .settings import DAYS_PER_MONTH, DAYS_PER_YEAR, CohortConfig
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,27 +111,50 @@ def match(
 
 
 class _Blocks:
-    """Candidates sorted by stratum and date, so that a caliper on the date is a slice."""
+    """Candidates sorted by stratum, year of birth and date.
+
+    A caliper on age and one on the date bound the date of birth, so that a case looks at a few years of
+    birth of its stratum, and in each at a slice of dates: also fast where all women are one stratum.
+    """
 
     def __init__(self, candidates: Candidates) -> None:
-        self.order = np.lexsort((candidates.date, candidates.stratum))
+        born = _birth_year(candidates.date, candidates.age)
+        self.first_year = int(born.min(initial=0))
+        self.n_years = int(born.max(initial=0)) - self.first_year + 1
+        block = candidates.stratum * self.n_years + born - self.first_year
+        self.order = np.lexsort((candidates.date, block))
+        n_blocks = (int(candidates.stratum.max(initial=0)) + 1) * self.n_years
+        self.starts = np.searchsorted(block[self.order], np.arange(n_blocks + 1))
         self.date = candidates.date[self.order]
         self.age = candidates.age[self.order]
         self.woman = candidates.woman[self.order]
         self.free_until = candidates.free_until[self.order]
-        self.stratum = candidates.stratum[self.order]
 
     def at_risk(self, cases: Cases, case: int, config: CohortConfig) -> Int[np.ndarray, "row"]:
-        """Rows of candidates at risk for a case, in order of date."""
-        start, stop = np.searchsorted(self.stratum, [cases.stratum[case], cases.stratum[case] + 1])
-        date = cases.date[case]
+        """Rows of candidates at risk for a case, in order of year of birth and date."""
+        date, age, diagnosis = cases.date[case], cases.age[case], cases.diagnosis[case]
         caliper = config.date_caliper_months * DAYS_PER_MONTH
-        low = start + np.searchsorted(self.date[start:stop], date - caliper, side="left")
-        high = start + np.searchsorted(self.date[start:stop], date + caliper, side="right")
-        here = slice(low, high)
-        gap = cases.diagnosis[case] - date
-        at_risk = np.abs(self.age[here] - cases.age[case]) <= config.age_caliper_years
-        at_risk &= self.free_until[here] >= np.maximum(cases.diagnosis[case], self.date[here] + gap)
-        at_risk &= self.woman[here] != cases.woman[case]
-        rows: Int[np.ndarray, "row"] = self.order[here][at_risk]
-        return rows
+        first_day, last_day = math.ceil(date - caliper), math.floor(date + caliper)
+        # One year more on each side than the calipers: years of birth are rounded.
+        reach = 1 + math.ceil(config.age_caliper_years + caliper / DAYS_PER_YEAR)
+        year = int(_birth_year(date, age)) - self.first_year
+        years = range(max(year - reach, 0), min(year + reach + 1, self.n_years))
+        block = int(cases.stratum[case]) * self.n_years
+        found = [np.zeros(0, dtype=np.int64)]
+        if block >= len(self.starts) - 1:  # a stratum beyond those of the candidates
+            return found[0]
+        for start, stop in ((self.starts[block + y], self.starts[block + y + 1]) for y in years):
+            low, high = start + np.searchsorted(self.date[start:stop], [first_day, last_day + 1])
+            at_risk = np.abs(self.age[low:high] - age) <= config.age_caliper_years
+            until = np.maximum(diagnosis, self.date[low:high] + (diagnosis - date))
+            at_risk &= self.free_until[low:high] >= until
+            at_risk &= self.woman[low:high] != cases.woman[case]
+            found.append(self.order[low:high][at_risk])
+        return np.concatenate(found)
+
+
+def _birth_year(
+    date: Int[np.ndarray, "*rows"] | np.int64, age: Float[np.ndarray, "*rows"] | np.float64
+) -> Int[np.ndarray, "*rows"]:
+    year: Int[np.ndarray, "*rows"] = np.floor(date / DAYS_PER_YEAR - age).astype(np.int64)
+    return year

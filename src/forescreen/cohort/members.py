@@ -179,7 +179,7 @@ def as_members(values: dict[str, Any]) -> pd.DataFrame:
         elif name == "exam_date":
             dates = pd.Series(pd.NaT, index=index) if given is None else given
             if dates.dtype.kind != "M":
-                dates = pd.to_datetime(dates.replace("", None), format="%Y-%m-%d")
+                dates = pd.to_datetime(dates.astype(object).replace("", None), format="%Y-%m-%d")
             result[name] = dates.astype("datetime64[s]")
         else:
             numbers = pd.Series(np.nan, index=index) if given is None else given

@@ -115,10 +115,12 @@ def registry_tables(
     if not keep_woman.any():
         raise CohortError(expected="women without contradictions", found="none is left", where="registry")
     n_with_cancer = cancers_typed["woman_id"].nunique()
+    keep_exam = (exam_woman >= 0) & keep_woman[exam_woman]
+    keep_cancer = (cancer_woman >= 0) & keep_woman[cancer_woman]
     return _ordered(
         women_typed[keep_woman],
-        exams_typed[(exam_woman >= 0) & keep_woman[exam_woman]],
-        cancers_typed[(cancer_woman >= 0) & keep_woman[cancer_woman]],
+        exams_typed.assign(woman=exam_woman)[keep_exam],
+        cancers_typed.assign(woman=cancer_woman)[keep_cancer],
         pseudonyms=pseudonyms,
         counts=(len(women_typed), len(exams_typed), n_with_cancer),
         set_aside=tuple(SetAside(table=f.table, reason=f.reason, n_rows=int(f.rows.sum())) for f in faults),
@@ -203,7 +205,7 @@ def _ordered(
     missing: frozenset[str],
 ) -> RegistryTables:
     numbers = women["woman_id"]
-    if pseudonyms.key is not None:
+    if pseudonyms.key is not None:  # else they pass unchanged
         known_as = {number: pseudonyms.woman(number) for number in numbers}
         women = women.assign(woman_id=numbers.map(known_as).astype(str))
         exams = exams.assign(
@@ -211,18 +213,19 @@ def _ordered(
             exam_id=pd.Series([pseudonyms.exam(n) for n in exams["exam_id"]], index=exams.index, dtype=str),
         )
         cancers = cancers.assign(woman_id=cancers["woman_id"].map(known_as).astype(str))
-    women = women.sort_values("woman_id", ignore_index=True)
-    index = pd.Index(women["woman_id"])
-    exams = exams.assign(woman=index.get_indexer(pd.Index(exams["woman_id"])))
+    women = women.sort_values("woman_id")
+    new_row = np.full(counts[0], -1)
+    new_row[women.index.to_numpy()] = np.arange(len(women))
+    exams = exams.assign(woman=new_row[exams["woman"].to_numpy()])
+    cancers = cancers.assign(woman=new_row[cancers["woman"].to_numpy()])
     # The hash of the exam's name orders exams of one woman on one day: whatever the order of the files.
     tie = pd.util.hash_pandas_object(exams["exam_id"], index=False).to_numpy()
     order = np.lexsort((tie, days(exams["exam_date"]), exams["woman"].to_numpy()))
     exams = exams.iloc[order].reset_index(drop=True)
-    cancers = cancers.assign(woman=index.get_indexer(pd.Index(cancers["woman_id"])))
     invasive_first = (cancers["behaviour"] != "invasive").to_numpy()
     order = np.lexsort((invasive_first, days(cancers["diagnosis_date"]), cancers["woman"].to_numpy()))
     return RegistryTables(
-        women=women,
+        women=women.reset_index(drop=True),
         exams=exams,
         cancers=cancers.iloc[order].reset_index(drop=True),
         n_women_read=counts[0],
