@@ -31,7 +31,7 @@ digitised_film = true
 [cohort]
 design = "unmatched"
 held_out = 0.0
-folds = 5
+n_folds = 5
 
 [training]
 recipe = "demo"

@@ -13,8 +13,9 @@ def run(
 ) -> None:
     """Select the cohort of `registry` into `out`."""
     with friendly():
-        from ..cohort.columns import read_registry
-        from ..cohort.members import CohortConfig, select_cohort, write_cohort
+        from ..cohort.registry import read_registry
+        from ..cohort.members import select_cohort, write_cohort
+        from ..cohort.settings import CohortConfig
         from .identity import choose
 
         settings = CohortConfig()

@@ -24,7 +24,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..cohort.members import CohortConfig
+from ..cohort.settings import CohortConfig
 from ..errors import ConfigError
 from ..evaluation.plan import EvaluationPlan, PeerTable
 from ..images.geometry import Geometry

@@ -20,8 +20,9 @@ from typing import Any
 import pandas as pd
 
 from .. import __version__
-from ..cohort.columns import RegistryTables, read_registry
-from ..cohort.members import members_from_image_table, read_cohort, select_cohort, write_cohort
+from ..cohort.image_table import members_from_image_table
+from ..cohort.members import read_cohort, select_cohort, write_cohort
+from ..cohort.registry import RegistryTables, read_registry
 from ..dicom.gate import CODES, Policy
 from ..errors import CohortError
 from ..evaluation.plan import PeerTable
