@@ -149,3 +149,12 @@ def test_a_peer_with_repeated_exams_is_refused() -> None:
             matched=True,
             peers=((ORACLE, pd.concat([truth, truth.iloc[:1]])),),
         )
+
+
+def test_a_score_that_only_knows_the_machine_or_site_is_worth_nothing_in_matched_sets() -> None:
+    members, scores, _ = build_members()
+    machine = members.set_index("exam_id")["machine"].map({"S1-alpha": 0.0, "S1-beta": 5.0})
+    for column in ("score_screen_detected", "score_interval"):
+        scores[column] = scores["exam_id"].map(machine)
+    row = [r for r in evaluate(members, scores, plan=PLAN, matched=True)["main"] if r["model"] == "image"][0]
+    assert row["concordance"]["value"] == 0.5
