@@ -142,7 +142,7 @@ def screen_population(
     begin = np.maximum(-EARLIER_YEARS, FIRST_SCREENING_AGE - age0)
     late = generator.random(n) < screening.first_timers
     time = np.where(
-        late, np.maximum(begin, study_years * generator.random(n)), begin + interval * generator.random(n)
+        late, entry + (study_years - entry) * generator.random(n), begin + interval * generator.random(n)
     )
     once = generator.random(n) < screening.one_exam_share
 
