@@ -33,7 +33,7 @@ def test_a_flat_breast_is_not_stretched_into_noise() -> None:
 
 
 def test_rules_go_by_profile_whatever_its_version() -> None:
-    assert normalisation_of("film-v3") is PROFILES["film"]
+    assert normalisation_of("own-v3") is PROFILES["own"]
     assert normalisation_of("picture") is PROFILES["picture"]
     assert normalisation_of("another-v1") == Normalisation()
 

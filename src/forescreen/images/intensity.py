@@ -29,12 +29,11 @@ class Normalisation:
     least_range: float = 0.10
 
 
-#: Rules by conversion profile, name without version. Film has bright clips, scratches and burnt-in
-#: edges, hence the lower upper anchor.
+#: Rules by conversion profile, name without version. Pictures of unknown making may be film, with bright
+#: scratches, clips and burnt-in edges, hence the lower upper anchor.
 PROFILES: dict[str, Normalisation] = {
     "own": Normalisation(),
-    "film": Normalisation(lower_percentile=0.5, upper_percentile=99.5),
-    "picture": Normalisation(lower_percentile=0.5, upper_percentile=99.5),
+    "picture": Normalisation(upper_percentile=99.5),
 }
 #: Changes when the rules change, so that a store tells how it was made.
 VERSION = "percentile-v1"

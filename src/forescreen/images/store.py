@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float, Int, UInt16
 
 from ..errors import InputError, InterruptedStageError
-from ..files import read_json, write_csv, write_json, write_with
+from ..files import plain, read_json, write_csv, write_json, write_with
 from ..records import STANDARD_VIEWS, Refusal
 from .geometry import Geometry
 from .intensity import VERSION
@@ -190,7 +190,7 @@ class StoreWriter:
         self.geometry = geometry
         self._parts = folder / "parts"
         claimed = folder / "plan.json"
-        plan = {"format": FORMAT, "normalisation": VERSION, "geometry": asdict(geometry), **plan}
+        plan = plain({"format": FORMAT, "normalisation": VERSION, "geometry": geometry, **plan})
         if claimed.exists() and read_json(claimed) != plan:
             raise InterruptedStageError(
                 f"{folder}: this folder holds an image store made from other images or settings. "

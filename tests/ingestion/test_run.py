@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from forescreen.errors import InputError, InterruptedStageError
+from forescreen.files import plain
+from forescreen.identity import AS_GIVEN, Pseudonyms
+from forescreen.images.geometry import Geometry
+from forescreen.images.store import Store
+from forescreen.ingestion import shards
+from forescreen.ingestion.run import ingest_dicom, ingest_table
+from forescreen.progress import silent
+
+from .builders import build_pictures, content_of, edit_table, write_picture
+
+SMALL = Geometry(32, 26, 8.0)
+
+
+def test_a_table_of_pictures_becomes_a_store(tmp_path: Path) -> None:
+    summary = ingest_table(build_pictures(tmp_path), tmp_path / "store", geometry=SMALL)
+    store = Store.open(tmp_path / "store")
+    assert store.exam_ids == ("e0", "e1", "e2")
+    assert (summary.n_files, summary.n_stored, summary.n_refused) == (12, 12, 0)
+    assert (summary.n_exams, summary.n_women, summary.flags) == (3, 3, {})
+    assert store.manifest["flipped"].tolist() == [False, False, True, True] * 3
+    assert set(store.manifest["profile"]) == {"picture-v1"}
+    assert store.exam("e1").present.all()
+    assert pd.read_csv(tmp_path / "store" / "refused.csv").empty
+    assert not (tmp_path / "store" / "parts").exists()
+    assert plain(summary)["n_stored"] == 12
+
+
+def test_every_row_is_stored_or_refused(tmp_path: Path) -> None:
+    csv = build_pictures(tmp_path)
+    (tmp_path / "pictures/e0_LCC.png").unlink()
+    (tmp_path / "pictures/e1_LCC.png").write_bytes(b"no picture")
+    Image.fromarray(np.tile(np.arange(80, dtype=np.uint8), (100, 1)) // 40 * 255).save(
+        tmp_path / "pictures/e1_RCC.png"
+    )
+    specks = np.zeros((256, 256), np.uint16)
+    specks[::32, ::32] = np.arange(64).reshape(8, 8) * 1000
+    Image.fromarray(specks).save(tmp_path / "pictures/e2_RCC.png")
+    edit_table(csv, 5, view="XCCL")
+    summary = ingest_table(csv, tmp_path / "store", geometry=SMALL)
+    refused = pd.read_csv(tmp_path / "store" / "refused.csv").set_index("file")["code"].to_dict()
+    assert refused == {
+        "pictures/e0_LCC.png": "file_missing",
+        "pictures/e1_LCC.png": "not_a_picture",
+        "pictures/e1_LMLO.png": "view_not_standard",
+        "pictures/e1_RCC.png": "low_dynamic_range",
+        "pictures/e2_RCC.png": "breast_not_found",
+    }
+    assert summary.n_files == summary.n_stored + summary.n_refused == 12
+    assert summary.refused_by_code == dict.fromkeys(sorted(refused.values()), 1)
+    assert Store.open(tmp_path / "store").exam("e1").present.tolist() == [False, False, False, True]
+
+
+def test_a_finished_store_is_not_made_again_and_tells_the_same(tmp_path: Path) -> None:
+    csv = build_pictures(tmp_path, n_exams=1)
+    first = ingest_table(csv, tmp_path / "store", geometry=SMALL)
+    before = content_of(tmp_path / "store")
+    (tmp_path / "store" / "pixels-00000.npy").touch()
+    assert ingest_table(csv, tmp_path / "store", geometry=SMALL) == first
+    assert content_of(tmp_path / "store") == before
+
+
+def test_two_workers_make_the_same_bytes_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    csv = build_pictures(tmp_path)
+    ingest_table(csv, tmp_path / "one", geometry=SMALL)
+    ingest_table(csv, tmp_path / "two", geometry=SMALL, workers=2)
+    assert content_of(tmp_path / "one") == content_of(tmp_path / "two")
+
+
+def test_with_a_key_nothing_in_the_store_names_a_woman_or_a_file(tmp_path: Path) -> None:
+    csv = build_pictures(tmp_path, n_exams=1)
+    edit = pd.read_csv(csv).assign(patient_id="secret", exam_id="hidden")
+    edit.to_csv(csv, index=False)
+    key = Pseudonyms(key=b"0123456789abcdef")
+    ingest_table(csv, tmp_path / "store", geometry=SMALL, pseudonyms=key)
+    store = Store.open(tmp_path / "store")
+    assert store.exam_ids == (key.exam("hidden"),)
+    assert set(store.manifest["woman_id"]) == {key.woman("secret")}
+    everything = b"".join(content_of(tmp_path / "store").values())
+    for word in (b"secret", b"hidden", b"e0_LCC"):
+        assert word not in everything
+
+
+def test_other_settings_do_not_overwrite_a_store(tmp_path: Path) -> None:
+    csv = build_pictures(tmp_path, n_exams=1)
+    ingest_table(csv, tmp_path / "store", geometry=SMALL)
+    with pytest.raises(InterruptedStageError, match="made from other images or settings"):
+        ingest_table(csv, tmp_path / "store", geometry=Geometry(64, 52, 4.0))
+    write_picture(tmp_path / "pictures/e0_LCC.png", seed=99)
+    with pytest.raises(InterruptedStageError, match="made from other images or settings"):
+        ingest_table(csv, tmp_path / "store", geometry=SMALL)
+
+
+def test_a_table_without_a_usable_picture_is_an_error_that_counts_reasons(tmp_path: Path) -> None:
+    csv = build_pictures(tmp_path, n_exams=1)
+    for picture in (tmp_path / "pictures").iterdir():
+        picture.unlink()
+    with pytest.raises(InputError, match=r"4 files, all refused \(file_missing: 4\)"):
+        ingest_table(csv, tmp_path / "store", geometry=SMALL)
+    assert len(pd.read_csv(tmp_path / "store" / "refused.csv")) == 4
+
+
+def test_an_empty_or_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="expected a folder of DICOM files, found an empty folder"):
+        ingest_dicom(tmp_path / "empty", tmp_path / "store", geometry=SMALL)
+    with pytest.raises(InputError, match="found no such folder"):
+        ingest_dicom(tmp_path / "nowhere", tmp_path / "store", geometry=SMALL)
+
+
+def test_a_killed_worker_is_told_with_what_to_do(tmp_path: Path) -> None:
+    source = shards.Source(
+        woman_id="w", exam_id="e", exam_date="", file="a", size_bytes=1, payload=signal.SIGKILL
+    )
+    with pytest.raises(InterruptedStageError, match="a worker process was killed"):
+        shards.fill_store(
+            [source, source],
+            tmp_path / "store",
+            load=kill_myself,
+            geometry=SMALL,
+            pseudonyms=AS_GIVEN,
+            plan={},
+            refusals=[],
+            n_files=2,
+            n_not_asked=0,
+            workers=2,
+            track=silent,
+        )
+
+
+def kill_myself(with_signal: int) -> None:
+    os.kill(os.getpid(), with_signal)
+
+
+INGEST = """
+import sys, time
+from pathlib import Path
+from forescreen.images.geometry import Geometry
+from forescreen.ingestion import run, shards
+load = run.load_picture
+def slow(picture):
+    time.sleep(0.02)
+    return load(picture)
+run.load_picture = slow
+shards.fill_store.__kwdefaults__["shard_size"] = 4
+run.ingest_table(Path(sys.argv[1]), Path(sys.argv[2]), geometry=Geometry(32, 26, 8.0))
+"""
+
+
+def test_a_run_killed_at_any_moment_continues_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csv = build_pictures(tmp_path, n_exams=5)
+    (tmp_path / "pictures/e3_RMLO.png").write_bytes(b"no picture")
+    monkeypatch.setitem(shards.fill_store.__kwdefaults__, "shard_size", 4)
+    uninterrupted = ingest_table(csv, tmp_path / "whole", geometry=SMALL)
+
+    store = tmp_path / "store"
+    kept: list[int] = []
+    for kill_after_parts in (1, 3):
+        child = subprocess.Popen([sys.executable, "-c", INGEST, str(csv), str(store)])
+        deadline = time.monotonic() + 60
+        while len(list((store / "parts").glob("*.json"))) < kill_after_parts and child.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+        kept.append(len(list((store / "parts").glob("*.json"))))
+        with pytest.raises(InputError, match="expected a finished image store"):
+            Store.open(store)
+    (store / f"pixels-00004.npy.{os.getpid()}.partial").write_bytes(b"half a shard")
+    first_shard = (store / "pixels-00000.npy").stat().st_mtime_ns
+
+    assert ingest_table(csv, store, geometry=SMALL) == uninterrupted
+    assert kept[0] >= 1
+    assert kept[1] >= 3
+    assert (store / "pixels-00000.npy").stat().st_mtime_ns == first_shard
+    assert content_of(store) == content_of(tmp_path / "whole")
