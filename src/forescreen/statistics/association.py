@@ -92,7 +92,7 @@ class ConditionalFit:
             )
         return np.asarray(np.asarray(X, dtype=np.float64) @ self.coefficients)
 
-    def odds_ratio(self, name: str, per: float = 1.0, *, level: float = 0.95) -> Estimate:
+    def odds_ratio(self, name: str, per: float | int = 1.0, *, level: float = 0.95) -> Estimate:
         """Odds ratio per `per` units of a covariate, with its Wald interval on the log scale.
 
         `standard_error` is that of the log odds ratio; it is robust where clusters were given.
@@ -232,7 +232,7 @@ def odds_ratio_estimate(
     level: float,
     notes: tuple[str, ...] = (),
 ) -> Estimate:
-    """Odds ratio from its logarithm, with Wald limits on the log scale; `standard_error` stays on the log scale."""
+    """Odds ratio from its logarithm, Wald limits on the log scale; `standard_error` is that of the log."""
     margin = normal_quantile(level) * standard_error
     return Estimate(
         value=_exp(log_ratio),

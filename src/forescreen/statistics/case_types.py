@@ -8,7 +8,6 @@ which a set contributes Π_cases w_type / Σ over all ways to choose as many mem
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +76,9 @@ class CaseTypeFit:
         spread = contrast @ self.covariance @ contrast.T
         return chi_square_test(float(apart @ np.linalg.solve(spread, apart)), apart.size)
 
-    def odds_ratio(self, case_type: str, name: str, per: float = 1.0, *, level: float = 0.95) -> Estimate:
+    def odds_ratio(
+        self, case_type: str, name: str, per: float | int = 1.0, *, level: float = 0.95
+    ) -> Estimate:
         """Odds ratio of one type of case per `per` units of a covariate, Wald on the log scale."""
         at, column = self._type(case_type), self._name(name)
         return odds_ratio_estimate(
@@ -142,12 +143,12 @@ def case_type_logistic(
     """Log odds ratios within matched sets for each type of case, and tests that they are equal.
 
     case_type: label of every case (read on case rows only, so a column that repeats the set's type on its
-    controls will do); types come out in sorted order. A set may have cases of one type or of several. Rows with
-    missing covariates are dropped, then sets without a case or a control, counted in `dropped`.
+    controls will do); types come out in sorted order. A set may have cases of one type or of several. Rows
+    with missing covariates are dropped, then sets without a case or a control, counted in `dropped`.
 
-    Raises TooFewEventsError with fewer than 2 cases of a type or fewer than 2 types; InputError when a covariate
-    does not vary within sets, or when the maximum lies at infinity (fit the types one by one with
-    `association.conditional_logistic`, which then uses Firth's penalty).
+    Raises TooFewEventsError with fewer than 2 cases of a type or fewer than 2 types; InputError when a
+    covariate does not vary within sets, or when the maximum lies at infinity (fit the types one by one
+    with `association.conditional_logistic`, which then uses Firth's penalty).
     """
     if X.ndim != 2 or X.shape[1] != len(names) or not names:
         raise InputError(

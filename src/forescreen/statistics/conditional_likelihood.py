@@ -302,8 +302,9 @@ def separating_direction(designs: SetDesigns, fitted: Maximum) -> Float[np.ndarr
     """A direction in which the likelihood rises for ever, or None where its maximum is finite.
 
     For sets with one kind of case. Exact, by linear programming [Konis2007]: the maximum is at infinity if
-    and only if some combination of the covariates never ranks a case below a control of its set, and somewhere above. Asked only where the
-    fit looks suspicious (not converged, or fitted differences beyond 12 on the log scale).
+    and only if some combination of the covariates never ranks a case below a control of its set, and
+    somewhere above. Asked only where the fit looks suspicious (not converged, or fitted differences beyond
+    12 on the log scale).
     """
     if fitted.converged and largest_fitted_difference(designs, fitted.parameters) < _SUSPICIOUS_DIFFERENCE:
         return None

@@ -15,7 +15,7 @@ from forescreen.records import Estimate
 from .inference import Interval, normal_quantile
 
 
-def wilson_interval(successes: float, n: float, level: float = 0.95) -> Interval:
+def wilson_interval(successes: float | int, n: float | int, level: float = 0.95) -> Interval:
     """Score interval of a binomial proportion [Wilson1927]; never outside [0, 1], defined at 0 and n.
 
     Fractional counts are allowed, because tied scores share the places that are left.
@@ -50,7 +50,7 @@ def exact_poisson_interval(count: int, level: float = 0.95) -> Interval:
     return Interval(lower=lower, upper=float(special.gammainccinv(count + 1, tail)), method="exact Poisson")
 
 
-def proportion(successes: float, n: float, *, level: float = 0.95) -> Estimate:
+def proportion(successes: float | int, n: float | int, *, level: float = 0.95) -> Estimate:
     """Share of successes among n, with Wilson's interval [Wilson1927]."""
     interval = wilson_interval(successes, n, level)
     share = successes / n
@@ -66,7 +66,7 @@ def proportion(successes: float, n: float, *, level: float = 0.95) -> Estimate:
     )
 
 
-def observed_over_expected(observed: int, expected: float, *, level: float = 0.95) -> Estimate:
+def observed_over_expected(observed: int, expected: float | int, *, level: float = 0.95) -> Estimate:
     """Ratio of an observed count to an expected number, with the exact Poisson interval of the count.
 
     The expected number is taken as known. Raises InputError when it is not positive.
@@ -88,7 +88,7 @@ def observed_over_expected(observed: int, expected: float, *, level: float = 0.9
     )
 
 
-def _check_counts(successes: float, n: float) -> None:
+def _check_counts(successes: float | int, n: float | int) -> None:
     if not (n > 0 and 0 <= successes <= n):
         raise InputError(
             expected="0 <= successes <= n and n > 0", found=f"{successes} of {n}", where="proportion"
