@@ -140,6 +140,7 @@ def typed(table: pd.DataFrame, columns: tuple[Column, ...], *, where: str) -> pd
     range. Raises CohortError.
     """
     _check_header(table, columns, where)
+    table = table.reset_index(drop=True)  # rows are counted by place
     result: dict[str, pd.Series] = {}
     for column in columns:
         if column.name in table.columns:

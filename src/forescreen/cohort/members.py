@@ -36,9 +36,9 @@ from .eligibility import (
 from .follow_up import FollowUp, follow_up
 from .matching import Candidates, Cases, match
 from .registry import RegistryTables, days, read_registry
-from .settings import CASE_TYPES, DAYS_PER_MONTH, CohortConfig
+from .settings import CASE_TYPES, DAYS_PER_MONTH, DAYS_PER_YEAR, CohortConfig
 from .splits import split_members
-from .weights import fractions_by_type, matched_control_weights
+from .weights import fractions_by_type, matched_control_weights, post_stratified
 
 __all__ = [
     "Cohort",
@@ -214,7 +214,6 @@ def _matched(
     pool = control_exams(tables, follow, eligible=eligible, config=config)
     woman, date = tables.exams["woman"].to_numpy(), days(tables.exams["exam_date"])
     age, stratum = ages_years(tables), _stratum(tables, config)
-    fraction = fractions_by_type(found.case_type, sampled)
     cases = Cases(
         woman=woman[found.exam],
         date=date[found.exam],
@@ -222,7 +221,7 @@ def _matched(
         stratum=stratum[found.exam],
         diagnosis=follow.diagnosis[woman[found.exam]],
         sampled=sampled,
-        fraction=fraction,
+        fraction=fractions_by_type(found.case_type, sampled),
     )
     candidates = Candidates(
         woman=woman[pool.exam],
@@ -249,6 +248,14 @@ def _matched(
     ]
     if not len(with_controls):
         raise TooFewEventsError("matched sets with at least one control", found=0, needed=1, where="matching")
+    born = days(tables.women["birth_date"]) // round(DAYS_PER_YEAR)  # whole years, to group by
+    control_weight = post_stratified(
+        matched_control_weights(matched, woman[control_exam]),
+        born[woman[control_exam]],
+        population_birth_year=born[np.unique(woman[pool.exam])],
+    )
+    in_sets = np.isin(np.arange(len(found.exam)), with_controls)
+    case_weight = 1 / fractions_by_type(found.case_type, in_sets)[with_controls]
     set_number = np.full(len(found.exam), -1)
     set_number[with_controls] = np.arange(len(with_controls))
     return _Chosen(
@@ -258,9 +265,7 @@ def _matched(
         ),
         set_number=np.concatenate([set_number[with_controls], set_number[matched.case]]),
         case_type=np.concatenate([found.case_type[with_controls], found.case_type[matched.case]]),
-        weight=np.concatenate(
-            [1 / fraction[with_controls], matched_control_weights(matched, woman[control_exam])]
-        ),
+        weight=np.concatenate([case_weight, control_weight]),
         flow=tuple(flow),
     )
 
