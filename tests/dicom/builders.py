@@ -9,12 +9,13 @@ from typing import Any
 import imagecodecs
 import numpy as np
 from pydicom import config
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 PRESENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.1.2"
@@ -125,6 +126,11 @@ def apply(ds: Dataset, changes: Mapping[str, Any]) -> None:
             ds[tag] = value
         else:
             vr = dictionary_VR(tag).replace("US or SS", "US").replace("OB or OW", "OW")
+            if vr in ("DS", "IS") and not isinstance(value, int | float | list):
+                raw = str(value).encode()
+                raw += b" " * (len(raw) % 2)
+                ds[tag] = RawDataElement(BaseTag(tag), vr, len(raw), raw, 0, False, True)
+                continue
             ds[tag] = DataElement(tag, vr, value, validation_mode=config.IGNORE)
 
 

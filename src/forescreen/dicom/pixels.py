@@ -114,8 +114,8 @@ def _decode_native(data: bytes, header: Header) -> np.ndarray:
 
 def _decode_stream(data: bytes, header: Header) -> np.ndarray:
     codec = _CODECS[header.transfer_syntax]
-    if codec is jpeg8_decode and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
-        # libjpeg fills what is missing with grey and says nothing.
+    if codec is not jpeg2k_decode and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+        # libjpeg fills what is missing with grey and says nothing; charls looks for it for 20 s.
         raise DicomError(
             "truncated_file",
             expected="a JPEG stream with its end marker",

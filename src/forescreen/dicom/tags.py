@@ -122,6 +122,12 @@ class Header:
     grayscale: Grayscale
     pixel_data: PixelData | None
 
+    @property
+    def exposure(self) -> tuple[str, ...]:
+        """Equal for the FOR PROCESSING and the FOR PRESENTATION image of one exposure."""
+        side = self.image_laterality or self.laterality or self.frame_laterality
+        return (self.patient_id, self.study_uid, self.acquired, side, self.view_position)
+
 
 def _tag(keyword: str) -> int:
     tag = tag_for_keyword(keyword)

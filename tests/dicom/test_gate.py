@@ -1,0 +1,243 @@
+"""Clinical and technical situations, each with the codes that the gate must give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.sequence import Sequence
+
+from forescreen.dicom.gate import CODES, Decision, Policy, judge
+from forescreen.dicom.read import read_header
+from forescreen.records import Laterality, View
+
+from .builders import (
+    JPEG_EXTENDED,
+    PROCESSING_CLASS,
+    REPORT_CLASS,
+    SECONDARY_CAPTURE_CLASS,
+    TOMOSYNTHESIS_CLASS,
+    build_lut,
+    build_mammogram,
+    build_pixels,
+    build_view,
+    save,
+)
+
+DEFAULT = Policy()
+FILM = Policy(digitised_film=True)
+
+ROLLED = build_view("399162004", modifiers=("R-102D3",))
+
+
+def decide(tmp_path: Path, changes: dict[str, Any], policy: Policy = DEFAULT) -> Decision:
+    ds = build_mammogram(changes=changes)
+    return judge(read_header(save(tmp_path / "a.dcm", ds)), policy)
+
+
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+@pytest.mark.parametrize("side", ["L", "R"])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_the_ordinary_screening_view_passes_without_flags(
+    tmp_path: Path, view: str, side: str, photometric: str, bits: int
+) -> None:
+    ds = build_mammogram(laterality=side, view=view, photometric=photometric, bits=bits)
+    found = judge(read_header(save(tmp_path / "a.dcm", ds)), DEFAULT)
+    assert (found.codes, found.message) == ((), "")
+    assert (found.laterality, found.view) == (Laterality(side), View(view))
+    assert (found.spacing.mm, found.spacing.source) == ((0.3, 0.3), "PixelSpacing")
+
+
+REFUSED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("report", {"SOPClassUID": REPORT_CLASS, "PixelData": None}, ("non_image_object",)),
+    ("presentation state", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.11.1"}, ("non_image_object",)),
+    ("no pixels", {"PixelData": None}, ("no_pixel_data",)),
+    ("secondary capture", {"SOPClassUID": SECONDARY_CAPTURE_CLASS}, ("secondary_capture",)),
+    ("other modality", {"Modality": "CR"}, ("not_mammography_modality",)),
+    ("computed radiography", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1"}, ("unsupported_sop_class",)),
+    ("chest", {"BodyPartExamined": "CHEST"}, ("body_part_other",)),
+    (
+        "raw image",
+        {"SOPClassUID": PROCESSING_CLASS, "PresentationIntentType": "FOR PROCESSING"},
+        ("intent_for_processing",),
+    ),
+    (
+        "raw image that says it by its class",
+        {"SOPClassUID": PROCESSING_CLASS, "PresentationIntentType": None},
+        ("intent_for_processing",),
+    ),
+    (
+        "raw image under a presentation class",
+        {"PresentationIntentType": "FOR PROCESSING"},
+        ("intent_for_processing", "intent_conflict"),
+    ),
+    (
+        "tomosynthesis volume",
+        {
+            "SOPClassUID": TOMOSYNTHESIS_CLASS,
+            "NumberOfFrames": 2,
+            "ImageType": ["DERIVED", "PRIMARY", "TOMO"],
+        },
+        ("tomosynthesis_volume",),
+    ),
+    ("multi-frame mammogram", {"NumberOfFrames": 2}, ("tomosynthesis_volume",)),
+    ("slice", {"ImageType": ["DERIVED", "PRIMARY", "TOMO"]}, ("tomosynthesis_slice",)),
+    ("slice by volume", {"VolumetricProperties": "VOLUME"}, ("tomosynthesis_slice",)),
+    ("projection", {"ImageType": ["ORIGINAL", "PRIMARY", "TOMO_PROJ"]}, ("tomosynthesis_projection",)),
+    ("stereo", {"ImageType": ["DERIVED", "PRIMARY", "STEREO", "LEFT"]}, ("stereo_biopsy",)),
+    ("stereo detector", {"DetectorMode": "STEREO"}, ("stereo_biopsy",)),
+    ("specimen", {"ViewCodeSequence": build_view("127457009"), "ViewPosition": None}, ("specimen",)),
+    ("quality control", {"QualityControlImage": "YES"}, ("quality_control",)),
+    ("physics", {"PatientName": "Physics^Daily"}, ("quality_control",)),
+    ("C-View", {"SeriesDescription": "L CC C-View"}, ("synthetic_2d",)),
+    ("generated 2D", {"ImageType": ["DERIVED", "PRIMARY", "GENERATED_2D"]}, ("synthetic_2d",)),
+    ("contrast", {"ContrastBolusAgent": "Iohexol"}, ("contrast_recombined",)),
+    ("recombined", {"ImageType": ["DERIVED", "PRIMARY", "POST_CONTRAST"]}, ("contrast_recombined",)),
+    (
+        "colour screenshot",
+        {"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PresentationLUTShape": None},
+        ("colour_image",),
+    ),
+    ("unknown grey", {"PhotometricInterpretation": "GREY"}, ("photometric_unknown",)),
+    ("contradicting shape", {"PresentationLUTShape": "INVERSE"}, ("photometric_unknown",)),
+    ("bits beyond the cell", {"BitsStored": 17, "HighBit": 16}, ("undecodable_pixels",)),
+    ("32 bits", {"BitsAllocated": 32}, ("undecodable_pixels",)),
+    ("high bit", {"HighBit": 15}, ("undecodable_pixels",)),
+    ("signed", {"PixelRepresentation": 1}, ("undecodable_pixels",)),
+    ("no rows", {"Rows": None}, ("undecodable_pixels",)),
+    ("window of no width", {"WindowWidth": 0}, ("voi_invalid",)),
+    ("no view", {"ViewPosition": None, "ViewCodeSequence": None}, ("view_missing",)),
+    ("view conflict", {"ViewPosition": "MLO"}, ("view_conflict",)),
+    ("ML", {"ViewPosition": "ML", "ViewCodeSequence": None}, ("view_not_standard",)),
+    ("XCCL", {"ViewPosition": None, "ViewCodeSequence": build_view("399192008")}, ("view_not_standard",)),
+    ("unknown view", {"ViewPosition": "OBLIQUE", "ViewCodeSequence": None}, ("view_not_standard",)),
+    ("no side", {"ImageLaterality": None}, ("laterality_missing",)),
+    ("both sides", {"ImageLaterality": "B"}, ("laterality_missing",)),
+    ("two sides", {"Laterality": "R"}, ("laterality_conflict_header",)),
+    ("turned", {"PatientOrientation": ["R", "P"]}, ("orientation_unusual",)),
+    (
+        "upside down",
+        {
+            "PatientOrientation": ["A", "HL"],
+            "ViewPosition": "MLO",
+            "ViewCodeSequence": None,
+        },
+        ("orientation_unusual",),
+    ),
+    ("spot", {"ViewCodeSequence": build_view("399162004", modifiers=("399055006",))}, ("spot_compression",)),
+    ("spot paddle", {"PaddleDescription": "SPOT 7.5CM"}, ("spot_compression",)),
+    ("magnified", {"EstimatedRadiographicMagnificationFactor": 1.8}, ("magnification",)),
+    (
+        "rolled",
+        {"ViewCodeSequence": build_view("399162004", modifiers=("R-102D3",))},
+        ("other_view_modifier",),
+    ),
+    ("implant", {"BreastImplantPresent": "YES"}, ("implant_present",)),
+    ("no spacing", {"PixelSpacing": None}, ("pixel_spacing_missing",)),
+    ("spacing of a phantom", {"ImagerPixelSpacing": [0.1, 0.1]}, ("pixel_spacing_conflict",)),
+    ("small field", {"PixelSpacing": [0.1, 0.1]}, ("image_too_small",)),
+    ("name in the pixels", {"BurnedInAnnotation": "YES"}, ("burned_in_annotation",)),
+]
+
+
+@pytest.mark.parametrize(("changes", "codes"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
+def test_refused(tmp_path: Path, changes: dict[str, Any], codes: tuple[str, ...]) -> None:
+    found = decide(tmp_path, changes)
+    assert tuple(reason.code for reason in found.reasons) == codes
+    assert found.message.startswith(f"{codes[0]}: expected ")
+    assert "found" in found.message
+
+
+FLAGGED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    (
+        "imager spacing",
+        {"PixelSpacing": None, "ImagerPixelSpacing": [0.3, 0.3]},
+        ("pixel_spacing_from_imager",),
+    ),
+    ("lossy once", {"LossyImageCompression": "01"}, ("lossy_compression",)),
+    ("mosaic", {"PartialView": "YES"}, ("partial_view",)),
+    ("no age", {"PatientAge": None}, ("age_missing",)),
+    ("age of a de-identified header", {"PatientAge": "000Y"}, ("age_implausible",)),
+    ("no patient number", {"PatientID": ""}, ("patient_id_missing",)),
+    (
+        "implant displaced",
+        {
+            "BreastImplantPresent": "YES",
+            "ViewCodeSequence": build_view("399162004", modifiers=("399209000",)),
+        },
+        ("implant_present", "implant_displaced"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "flags"), [f[1:] for f in FLAGGED], ids=[f[0] for f in FLAGGED])
+def test_accepted_with_flags(tmp_path: Path, changes: dict[str, Any], flags: tuple[str, ...]) -> None:
+    found = decide(tmp_path, changes)
+    assert (found.reasons, found.flags) == ((), flags)
+
+
+def test_a_lossy_syntax_is_flagged_whatever_the_header_says(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.dcm", build_mammogram(), syntax=JPEG_EXTENDED)
+    assert judge(read_header(path), DEFAULT).codes == ("lossy_compression",)
+
+
+def test_a_small_matrix_is_too_small(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.dcm", build_mammogram(build_pixels(rows=255, columns=300)))
+    assert judge(read_header(path), DEFAULT).codes == ("image_too_small",)
+    assert judge(read_header(path), Policy(min_side=200)).codes == ()
+
+
+def test_a_lut_beyond_its_bits_is_refused(tmp_path: Path) -> None:
+    ds = build_mammogram()
+    ds.VOILUTSequence = Sequence([build_lut(build_pixels(rows=1, columns=16, bits=14)[0], 0, 12)])
+    assert judge(read_header(save(tmp_path / "a.dcm", ds)), DEFAULT).codes == ("voi_invalid",)
+
+
+def test_digitised_film_passes_only_under_its_policy(tmp_path: Path) -> None:
+    film = {
+        "SOPClassUID": SECONDARY_CAPTURE_CLASS,
+        "Modality": "RG",
+        "PresentationIntentType": None,
+        "PixelSpacing": None,
+    }
+    codes = ("secondary_capture", "not_mammography_modality", "pixel_spacing_missing")
+    refused = decide(tmp_path, film)
+    assert tuple(reason.code for reason in refused.reasons) == codes
+    accepted = decide(tmp_path, film, FILM)
+    assert (accepted.reasons, accepted.flags, accepted.spacing.mm) == ((), codes, None)
+
+
+def test_the_film_policy_changes_nothing_for_other_objects(tmp_path: Path) -> None:
+    assert decide(tmp_path, {"Modality": "CR"}, FILM).codes == ("not_mammography_modality",)
+    colour = {
+        "SOPClassUID": SECONDARY_CAPTURE_CLASS,
+        "SamplesPerPixel": 3,
+        "PhotometricInterpretation": "RGB",
+    }
+    found = decide(tmp_path, colour, FILM)
+    assert tuple(reason.code for reason in found.reasons) == ("colour_image",)
+
+
+def test_implants_and_synthetic_images_pass_with_a_flag_under_their_policies(tmp_path: Path) -> None:
+    implant = decide(tmp_path, {"BreastImplantPresent": "YES"}, Policy(implants=True))
+    assert (implant.reasons, implant.flags) == ((), ("implant_present",))
+    synthetic = decide(tmp_path, {"SeriesDescription": "S-View"}, Policy(synthetic_2d=True))
+    assert (synthetic.reasons, synthetic.flags) == ((), ("synthetic_2d",))
+
+
+def test_every_reason_of_the_situations_above_has_a_meaning() -> None:
+    used = {code for _, _, codes in (*REFUSED, *FLAGGED) for code in codes}
+    assert used <= set(CODES)
+    assert all(meaning and not meaning.endswith(".") for meaning in CODES.values())
+
+
+def test_messages_name_no_woman(tmp_path: Path) -> None:
+    changes = {"ViewPosition": "Doe^Jane W0001 A0001\x01", "ViewCodeSequence": None, "Modality": "XX"}
+    message = decide(tmp_path, changes).message
+    assert "A0001" in message  # what stands in a term is quoted, up to 40 printable characters ...
+    assert "\x01" not in message
+    plain = decide(tmp_path, {"Modality": "XX", "PixelSpacing": None, "ImageLaterality": None}).message
+    for secret in ("W0001", "A0001", "Doe", "Jane"):  # ... but identity elements never are
+        assert secret not in plain
