@@ -13,8 +13,8 @@ def run(
 ) -> None:
     """Select the cohort of `registry` into `out`."""
     with friendly():
-        from ..cohort.registry import read_registry
         from ..cohort.members import select_cohort, write_cohort
+        from ..cohort.registry import read_registry
         from ..cohort.settings import CohortConfig
         from .identity import choose
 

@@ -14,9 +14,9 @@ def run(*, cohort: Path, store: Path, out: Path, recipe: str, seed: int, device:
         from ..cohort.members import read_cohort
         from ..files import plain
         from ..images.store import Store
-        from ..study.config import TrainingSection
+        from ..study.config import ImagesSection, TrainingSection
         from ..study.link import with_images
-        from ..training.recipes import load_recipe
+        from ..study.recipe import load_recipe
         from ..training.run import train_study
 
         opened = Store.open(store)
@@ -27,7 +27,14 @@ def run(*, cohort: Path, store: Path, out: Path, recipe: str, seed: int, device:
         summary = train_study(
             opened,
             kept,
-            load_recipe(TrainingSection(recipe=recipe)),  # type: ignore[arg-type]
+            load_recipe(
+                TrainingSection(recipe=recipe),  # type: ignore[arg-type]
+                ImagesSection(
+                    rows=opened.geometry.rows,
+                    columns=opened.geometry.columns,
+                    spacing_mm=opened.geometry.spacing_mm,
+                ),
+            ),
             out,
             seed=seed,
             device=default_device() if device == "auto" else device,

@@ -54,19 +54,23 @@ class RegistrySection:
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesSection:
-    """Where the mammograms lie and on which canvas they are put."""
+    """Where the mammograms lie and on which canvas they are put (default: the recipe's)."""
 
     dicom: Path | None = None
     table: Path | None = None
     identity: Literal["pseudonym", "study-numbers"] = "pseudonym"
     digitised_film: bool = False
-    rows: int = Geometry().rows
-    columns: int = Geometry().columns
-    spacing_mm: float = Geometry().spacing_mm
+    rows: int | None = None
+    columns: int | None = None
+    spacing_mm: float | None = None
 
-    @property
-    def geometry(self) -> Geometry:
-        return Geometry(rows=self.rows, columns=self.columns, spacing_mm=self.spacing_mm)
+    def geometry(self, default: Geometry) -> Geometry:
+        """The canvas: what is given here, else what the recipe was made for."""
+        return Geometry(
+            rows=self.rows or default.rows,
+            columns=self.columns or default.columns,
+            spacing_mm=self.spacing_mm or default.spacing_mm,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -40,6 +40,9 @@ from ..simulation.registry import simulate_registry
 from ..stage import Stage
 from .config import StudyConfig
 from .link import link_exams, with_images
+
+if TYPE_CHECKING:
+    from ..training.recipe import Recipe
 
 Announce = Callable[[str, dict[str, Any], float], None]
 
@@ -157,7 +160,7 @@ class StudyRun:
 
     def _ingest(self, dicom: Path | None, *, upstream: str) -> str:
         images = self.config.images
-        geometry = images.geometry
+        geometry = self._recipe().geometry
         made_from: dict[str, Any] = {
             "geometry": plain(geometry),
             "digitised_film": images.digitised_film,
@@ -207,10 +210,9 @@ class StudyRun:
         return self._stage("members", {"upstream": upstream}, work)
 
     def _train(self, *, upstream: str) -> str:
-        from ..training.recipes import load_recipe
         from ..training.run import train_study
 
-        recipe = load_recipe(self.config.training)
+        recipe = self._recipe()
         made_from = {"recipe": plain(recipe), "seed": self.config.study.seed, "upstream": upstream}
 
         def work(folder: Path) -> dict[str, Any]:
@@ -295,6 +297,12 @@ class StudyRun:
         """The members with mammograms, as the stages after `members` see them."""
         return read_members(self.folder / "members" / "members.csv")
 
+    def _recipe(self) -> Recipe:
+        # Loaded late: it brings torch, which reading a study file does not need.
+        from .recipe import load_recipe
+
+        return load_recipe(self.config.training, self.config.images)
+
     def _pseudonyms(self, section: str) -> Pseudonyms:
         part = self.config.registry if section == "registry" else self.config.images
         if self.config.simulation is not None or part is None or part.identity == "study-numbers":
@@ -367,8 +375,8 @@ class StudyRun:
             "Parameters per network": str(card.get("n_parameters", "")),
             "Model checksum": str(card.get("parameters_sha256", ""))[:16],
             "Conversion profile": ", ".join(map(str, profiles)),
-            "Image canvas": f"{self.config.images.rows} × {self.config.images.columns} at "
-            f"{self.config.images.spacing_mm:g} mm",
+            "Image canvas": f"{store.geometry.rows} × {store.geometry.columns} pixels of "
+            f"{store.geometry.spacing_mm:g} mm",
             "Settings fingerprint": fingerprint(plain(self.config)),
         }
 
