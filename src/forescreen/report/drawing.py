@@ -159,7 +159,8 @@ def _for_the_page(text: str, name: str, alt: str, width: float) -> Markup:
     text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
     text = re.sub(r" font-family: [^;\"]+;", "", text)
     text = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", text)
-    text = re.sub(r"(\.\d\d)\d+", r"\1", text)
+    # A hundredth of a point is enough for coordinates; texts between the tags stay as they are.
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), text)
     for variable, sentinel in SENTINEL.items():
         text = text.replace(sentinel, f"var(--{variable})")
     label = html.escape(alt, quote=True)

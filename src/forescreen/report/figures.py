@@ -171,7 +171,7 @@ def _roc(results: dict[str, Any]) -> Markup | None:
                     color=styles[key].sentinel,
                     dashes=styles[key].dashes or (None, None),
                     linewidth=1.5,
-                    label=f"{short(known[key].label, 26)}  {decimal_text(area.value if area else None)}",
+                    label=f"{short(known[key].label, 30)}  {decimal_text(area.value if area else None)}",
                 )
             axes.set(xlim=(0, 1), ylim=(0, 1), title=mode_name(mode))
             axes.set_xlabel("share of controls above the threshold")
@@ -182,7 +182,7 @@ def _roc(results: dict[str, Any]) -> Markup | None:
             axes.legend(loc="lower right", fontsize=8, handlelength=2.4, borderaxespad=0.2)
 
     alt = "Curves of the share of cases against the share of controls above each threshold, for every model. "
-    return draw("roc", alt + "The points are in the table roc.", paint, height=side + 62)
+    return draw("roc", alt + "The points are in the table roc.", paint, height=side + 56)
 
 
 def _distributions(results: dict[str, Any]) -> Markup | None:
@@ -194,18 +194,18 @@ def _distributions(results: dict[str, Any]) -> Markup | None:
         return None
     columns = min(4, len(keys))
     lines = [(mode, keys[i : i + columns]) for mode in modes for i in range(0, len(keys), columns)]
-    width, height, gap = (WIDTH - 16) / columns - 16, 76.0, 46.0
+    width, height, gap = (WIDTH + 16) / columns - 16, 76.0, 58.0
 
     def paint(figure: Figure) -> None:
         for line, (mode, shown) in enumerate(lines):
-            top = 34 + line * (height + gap)
-            say(figure, mode_name(mode), left=8, top=top - 24, bold=True)
+            top = 36 + line * (height + gap)
+            say(figure, mode_name(mode), left=0, top=top - 25, bold=True)
             for column, key in enumerate(shown):
-                axes = axes_at(figure, left=8 + column * (width + 16), top=top, width=width, height=height)
+                axes = axes_at(figure, left=column * (width + 16), top=top, width=width, height=height)
                 say(
                     figure,
                     short(known[key].label, round(width / 5)),
-                    left=8 + column * (width + 16),
+                    left=column * (width + 16),
                     top=top - 9,
                     color=SOFT,
                     size=8.5,
@@ -220,7 +220,7 @@ def _distributions(results: dict[str, Any]) -> Markup | None:
                 axes.locator_params(axis="x", nbins=5)
 
     alt = "Distributions of the scores of cases and controls. The counts are in the table distributions."
-    return draw("distributions", alt, paint, height=34 + len(lines) * (height + gap) - 14)
+    return draw("distributions", alt, paint, height=34 + len(lines) * (height + gap) - 34)
 
 
 def _steps(axes: Axes, entry: dict[str, Any], style: ModelStyle | None) -> None:
@@ -264,7 +264,7 @@ def _capture(results: dict[str, Any]) -> Markup | None:
             axes.set_ylabel("% of cancers captured")
 
     alt = "Share of cancers among the highest scores, for every model. The numbers are in the table capture."
-    return draw("capture", alt, paint, height=190 + 62)
+    return draw("capture", alt, paint, height=190 + 56)
 
 
 def _upright(axes: Axes, x: float, found: Interval | None, style: ModelStyle) -> None:
@@ -305,7 +305,7 @@ def _training(results: dict[str, Any]) -> Markup | None:
             axes.grid(True, axis="y", color=FAINT)
 
     alt = "Loss and validation concordance of every ensemble member by epoch, the best epoch marked. "
-    return draw("training", alt + "The numbers are in the table training.", paint, height=150 + 62)
+    return draw("training", alt + "The numbers are in the table training.", paint, height=150 + 56)
 
 
 def _side_by_side(figure: Figure, n: int, width: float, height: float) -> list[Axes]:

@@ -18,7 +18,8 @@ _LOG_BOUNDS = (1 / 16, 64.0)
 
 _ROW = 16.0  # points per row with one mark
 _MARK = 7.0  # points per further mark
-_HEAD, _FOOT = 30.0, 34.0
+_HEADING = 23.0  # points of a row that opens a group
+_HEAD, _FOOT = 30.0, 22.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class ForestRow:
     @property
     def height(self) -> float:
         """Points it takes."""
+        if not self.cells:
+            return _HEADING
         return _ROW + _MARK * max((len(cell.marks) - 1 for cell in self.cells), default=0)
 
 
@@ -67,6 +70,7 @@ def forest(name: str, alt: str, rows: list[ForestRow], panels: list[Panel], *, l
     height = sum(row.height for row in rows)
     text_widths = [92.0 if panel.text_title else 0.0 for panel in panels]
     width = (WIDTH - label_width - sum(text_widths)) / len(panels) - 16
+    limits = [_limits(panel, _intervals(rows, panels, like=panel)) for panel in panels]
 
     def paint(figure: Figure) -> None:
         _labels(figure, rows, label_width)
@@ -74,7 +78,7 @@ def forest(name: str, alt: str, rows: list[ForestRow], panels: list[Panel], *, l
         for index, panel in enumerate(panels):
             cells = [row.cells[index] if index < len(row.cells) else ForestCell() for row in rows]
             axes = axes_at(figure, left=left, top=_HEAD, width=width, height=height)
-            _panel(axes, panel, rows, cells)
+            _panel(axes, panel, rows, cells, limits[index])
             say(figure, panel.title, left=left, top=_HEAD - 16, bold=True)
             right = left + width + 10
             if panel.text_title:
@@ -90,15 +94,30 @@ def forest(name: str, alt: str, rows: list[ForestRow], panels: list[Panel], *, l
 
 def _labels(figure: Figure, rows: list[ForestRow], label_width: float) -> None:
     top = _HEAD
+    indent = 10 if any(not row.cells for row in rows) else 0
     for row in rows:
         heading = not row.cells
         text = short(row.label, round((label_width - 8) / 4.9))
-        say(figure, text, left=0 if heading else 10, top=top + row.height / 2, bold=heading)
+        middle = top + row.height / 2 + (3 if heading else 0)
+        say(figure, text, left=0 if heading else indent, top=middle, bold=heading)
         top += row.height
 
 
-def _panel(axes: Axes, panel: Panel, rows: list[ForestRow], cells: list[ForestCell]) -> None:
-    low, high = _limits(panel, [mark.interval for cell in cells for mark in cell.marks])
+def _intervals(rows: list[ForestRow], panels: list[Panel], *, like: Panel) -> list[Interval]:
+    """All estimates of panels with the same reference and scale: they share their limits."""
+    return [
+        mark.interval
+        for row in rows
+        for cell, panel in zip(row.cells, panels, strict=False)
+        if (panel.reference, panel.log) == (like.reference, like.log)
+        for mark in cell.marks
+    ]
+
+
+def _panel(
+    axes: Axes, panel: Panel, rows: list[ForestRow], cells: list[ForestCell], limits: tuple[float, float]
+) -> None:
+    low, high = limits
     axes.set_xscale("log" if panel.log else "linear")
     axes.set_xlim(low, high)
     axes.set_ylim(sum(row.height for row in rows), 0)
@@ -113,7 +132,7 @@ def _panel(axes: Axes, panel: Panel, rows: list[ForestRow], cells: list[ForestCe
     top = 0.0
     for row, cell in zip(rows, cells, strict=True):
         if not row.cells and top > 0:
-            axes.axhline(top + 1, color=RULE, linewidth=0.5, zorder=0)
+            axes.axhline(top + 3, color=RULE, linewidth=0.5, zorder=0)
         first = top + row.height / 2 - _MARK * (len(cell.marks) - 1) / 2
         for index, mark in enumerate(cell.marks):
             _mark(axes, mark, first + _MARK * index, low, high)
@@ -133,6 +152,8 @@ def _mark(axes: Axes, mark: Mark, y: float, low: float, high: float) -> None:
         axes.plot(
             found.value,
             y,
+            color=mark.color,
+            linestyle="none",
             marker=mark.marker,
             markersize=5.2 if mark.marker != "D" else 4.4,
             markerfacecolor=mark.color if mark.filled else PAPER,

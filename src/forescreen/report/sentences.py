@@ -91,7 +91,9 @@ def estimate_text(found: Interval, digits: int = 2, *, signed: bool = False) -> 
     bounds = interval_text(
         decimal_text(found.lower, digits, signed=signed), decimal_text(found.upper, digits, signed=signed)
     )
-    return f"{decimal_text(found.value, digits, signed=signed)} {bounds}".rstrip()
+    # No line breaks inside an estimate.
+    text = f"{decimal_text(found.value, digits, signed=signed)} {bounds}".rstrip()
+    return text.replace(" ", "\u00a0")
 
 
 def image_model(known: dict[str, Model]) -> Model | None:

@@ -58,7 +58,9 @@ def table1(results: dict[str, Any]) -> Table | None:
         before = label if level is not None else None
         named = {str(group.get("label") or ""): value for group, value in zip(groups, values, strict=True)}
         records.append({"characteristic": label, "level": level, **named})
-    return make_table("table1", "The women of the study, by group.", tuple(columns), rows, records)
+    return make_table(
+        "table1", "Table 1. Characteristics of the women, by outcome.", tuple(columns), rows, records
+    )
 
 
 def training(results: dict[str, Any]) -> Table | None:
