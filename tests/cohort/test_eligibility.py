@@ -135,7 +135,5 @@ def test_a_cohort_counts_cancers_without_mode() -> None:
     tables = one_woman([("2009-11-01", "1"), ("2010-06-01", "1")], "2010-12-31", "in situ")
     follow = follow_up(tables, config)
     eligible = eligible_exams(tables, follow, config=config)
-    found = cohort_exams(
-        tables, follow, eligible=eligible, config=config, generator=np.random.default_rng(1)
-    )
+    found = cohort_exams(tables, follow, eligible=eligible, config=config, generator=np.random.default_rng(1))
     assert reasons(found.flow) == [Exclusion("in situ cancer after a negative screen", 2)]

@@ -64,7 +64,10 @@ def test_other_cancers_have_no_mode_and_keep_the_reason(
 
 
 def test_an_in_situ_cancer_after_a_positive_screen_is_screen_detected() -> None:
-    assert follow_up(one_woman([("2010-01-01", "0")], "2010-02-01", "in situ"), YEAR).mode[0] == "screen-detected"
+    assert (
+        follow_up(one_woman([("2010-01-01", "0")], "2010-02-01", "in situ"), YEAR).mode[0]
+        == "screen-detected"
+    )
 
 
 def test_a_diagnostic_exam_does_not_decide_the_mode() -> None:

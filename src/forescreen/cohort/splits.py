@@ -71,7 +71,7 @@ def split_members(
         in_fold = (np.floor(_positions(size[development]) * n_folds).astype(int) + shift) % n_folds
         part[development] = in_fold
     fold = part[component]
-    _check(component, fold, kind=kind, events=events, held_out=held_out, n_folds=n_folds)
+    _check(unit, component, fold, kind=kind, events=events, held_out=held_out, n_folds=n_folds)
     return Splits(split=np.where(fold < 0, HELD_OUT, DEVELOPMENT).astype(object), fold=fold)
 
 
@@ -98,6 +98,7 @@ def _is_held_out(size: Int[np.ndarray, "component"], held_out: float) -> Bool[np
 
 
 def _check(
+    unit: Int[np.ndarray, "member"],
     component: Int[np.ndarray, "member"],
     fold: Int[np.ndarray, "member"],
     *,
@@ -112,14 +113,14 @@ def _check(
         if all((fold[own] == part).any() for part in parts):
             continue
         quantity = f"{event} in {'the held-out part and ' if held_out > 0 else ''}each of {n_folds} folds"
-        found, needed = len(np.unique(component[own])), _fewest(held_out, n_folds)
-        if found < needed:
-            raise TooFewEventsError(quantity, found=found, needed=needed, where="splits")
+        n_units, needed = len(np.unique(unit[own])), _fewest(held_out, n_folds)
+        if n_units < needed:
+            raise TooFewEventsError(quantity, found=n_units, needed=needed, where="splits")
         raise CohortError(
             expected=quantity,
-            found="a part without any, because sets share women",
+            found=f"{n_units} sets that share women and so make {len(np.unique(component[own]))} groups",
             where="splits",
-            remedy="Lower max_control_uses or take fewer folds",
+            remedy="Lower max_control_uses or ratio, forbid later cases as controls, or take fewer folds",
         )
 
 
