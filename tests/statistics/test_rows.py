@@ -37,11 +37,13 @@ def test_missing_labels_are_counted_and_refused(labels: np.ndarray) -> None:
 def test_columns_of_other_length_are_refused() -> None:
     with pytest.raises(InputError, match=r"case: expected 3 rows, found shape \(4,\)"):
         same_rows(3, np.zeros(4), "case")
+    with pytest.raises(InputError, match="score a: expected 3 rows"):
+        finite_scores(np.zeros(4), 3, "score a")
     with pytest.raises(InputError, match="weight: expected 3 rows"):
         positive_weights(np.ones(4), 3)
 
 
 def test_scores_are_widened_and_infinite_ones_counted() -> None:
-    assert finite_scores(np.array([1, 2], dtype=np.float32)).dtype == np.float64
+    assert finite_scores(np.array([1, 2], dtype=np.float32), 2).dtype == np.float64
     with pytest.raises(InputError, match="2 of 3 rows"):
-        finite_scores(np.array([1.0, np.inf, np.nan]))
+        finite_scores(np.array([1.0, np.inf, np.nan]), 3)

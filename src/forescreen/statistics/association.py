@@ -216,7 +216,7 @@ def odds_ratio_per_control_sd(
     exp(β · SD), limits exp((β ± z se) · SD); the standard deviation is taken as known. Raises InputError for
     missing scores, TooFewEventsError with fewer than 2 informative sets.
     """
-    values = finite_scores(score)
+    values = finite_scores(score, case.size)
     fit = conditional_logistic(values[:, None], case, sets=sets, names=("score",))
     ratio = fit.odds_ratio("score", per=float(fit.control_sd[0]), level=level)
     return replace(ratio, notes=(f"control standard deviation {fit.control_sd[0]:.6g}", *ratio.notes))

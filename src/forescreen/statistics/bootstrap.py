@@ -19,8 +19,8 @@ from forescreen.progress import Track, silent
 
 from .rows import label_codes, same_rows
 
-#: Rows of multiplicities held at once: 2²² doubles are 32 MiB.
-_CHUNK_ENTRIES = 1 << 22
+#: Multiplicities held at once: 2¹⁹ doubles are 4 MiB, near the cache.
+_CHUNK_ENTRIES = 1 << 19
 
 #: Percentiles mean little when a statistic is undefined in many resamples.
 _DEFINED_SHARE = 0.95

@@ -61,7 +61,7 @@ def auc(
     Raises InputError for missing scores; TooFewEventsError with fewer than 2 cases or controls (or 2 women
     with either).
     """
-    values = finite_scores(score)
+    values = finite_scores(score, case.size)
     frame = _Frame.of(case, cluster, weights, "AUC")
     area, influence = _area(values, case, frame)
     se = math.sqrt(_variance(influence, case, frame))
@@ -101,8 +101,8 @@ def auc_difference(
     Arguments and errors as for `auc`.
     """
     frame = _Frame.of(case, cluster, weights, "AUC difference")
-    area_a, influence_a = _area(finite_scores(score_a, "score a"), case, frame)
-    area_b, influence_b = _area(finite_scores(score_b, "score b"), case, frame)
+    area_a, influence_a = _area(finite_scores(score_a, case.size, "score a"), case, frame)
+    area_b, influence_b = _area(finite_scores(score_b, case.size, "score b"), case, frame)
     variance = _variance(influence_a - influence_b, case, frame)
     return _difference(area_a - area_b, variance, frame, case, level, "paired AUC difference")
 
@@ -137,7 +137,7 @@ def case_type_auc_difference(
     influence = np.zeros(case.size)
     areas = []
     for scores, kind, sign in ((score_a, case_a, 1.0), (score_b, case_b, -1.0)):
-        values = finite_scores(scores)
+        values = finite_scores(scores, case.size)
         used = kind | ~case
         part = _Frame.of(kind[used], None if cluster is None else cluster[used], total.weights[used], "AUC")
         area, part_influence = _area(values[used], kind[used], part)
@@ -158,7 +158,7 @@ def roc_curve(
 ) -> RocCurve:
     """Share of cases against share of controls above each threshold, with the AUC. Arguments as for `auc`."""
     area = auc(score, case, cluster=cluster, weights=weights, level=level)
-    values = finite_scores(score)
+    values = finite_scores(score, case.size)
     w = positive_weights(weights, values.size)
     descending = np.argsort(-values, kind="stable")
     ordered = values[descending]

@@ -48,7 +48,7 @@ def matched_concordance(
     Raises InputError for missing scores or sets; TooFewEventsError with fewer than 2 informative sets.
     """
     matched = informative_sets(case, sets=sets, quantity="matched concordance")
-    k = within_set_concordance(finite_scores(score), matched)
+    k = within_set_concordance(finite_scores(score, case.size), matched)
     value, se = _weighted_mean(k, _set_weights(matched, weights))
     interval = _concordance_interval(value, se, matched.n_sets, level)
     return Estimate(
@@ -77,7 +77,7 @@ def matched_concordance_bootstrap(
 ) -> Estimate:
     """Matched concordance with the percentile interval of a bootstrap of whole sets. Otherwise as above."""
     matched = informative_sets(case, sets=sets, quantity="matched concordance")
-    k = within_set_concordance(finite_scores(score), matched)
+    k = within_set_concordance(finite_scores(score, case.size), matched)
     w = _set_weights(matched, weights)
     drawn = bootstrap(
         lambda counts: (counts @ (w * k)) / (counts @ w),
@@ -116,8 +116,8 @@ def matched_concordance_difference(
     Arguments and errors as for `matched_concordance`.
     """
     matched = informative_sets(case, sets=sets, quantity="difference of matched concordances")
-    k_a = within_set_concordance(finite_scores(score_a, "score a"), matched)
-    k_b = within_set_concordance(finite_scores(score_b, "score b"), matched)
+    k_a = within_set_concordance(finite_scores(score_a, case.size, "score a"), matched)
+    k_b = within_set_concordance(finite_scores(score_b, case.size, "score b"), matched)
     value, se = _weighted_mean(k_a - k_b, _set_weights(matched, weights))
     interval = wald_interval(value, se, level)
     return Estimate(
@@ -195,7 +195,7 @@ def set_percentile_roc(
     """
     area = matched_concordance(score, case, sets=sets, level=level)
     matched = informative_sets(case, sets=sets, quantity="matched ROC curve")
-    above, tied, n_controls, vote = _case_percentiles(finite_scores(score), matched)
+    above, tied, n_controls, vote = _case_percentiles(finite_scores(score, case.size), matched)
     start, end = above / n_controls, (above + tied) / n_controls
     fpr = np.unique(np.concatenate([[0.0, 1.0], start, end]))
     # Jumps: cases without ties at their percentile. Slopes: tied cases, uniform from start to end.
@@ -232,9 +232,9 @@ def concordance_trend(
     same in all sets; otherwise as `matched_concordance`.
     """
     matched = informative_sets(case, sets=sets, quantity="trend of the matched concordance", needed=4)
-    k = within_set_concordance(finite_scores(score), matched)
+    k = within_set_concordance(finite_scores(score, case.size), matched)
     same_rows(case.size, factor, "factor")
-    values = finite_scores(factor, "factor")[matched.order]
+    values = finite_scores(factor, case.size, "factor")[matched.order]
     x = np.add.reduceat(values, matched.first) / matched.n_members
     deviation = x - x.mean()
     spread = float(deviation @ deviation)

@@ -12,9 +12,12 @@ from jaxtyping import Bool, Float, Int, Shaped
 from forescreen.errors import InputError, TooFewEventsError
 
 
-def finite_scores(score: Float[np.ndarray, "row"], what: str = "score") -> Float[np.ndarray, "row"]:
+def finite_scores(
+    score: Shaped[np.ndarray, "..."], n_rows: int, what: str = "score"
+) -> Float[np.ndarray, "row"]:
     """Scores in double precision; a missing or infinite score is an error, never skipped silently."""
     values = np.asarray(score, dtype=np.float64)
+    same_rows(n_rows, values, what)
     n_bad = int(np.count_nonzero(~np.isfinite(values)))
     if n_bad:
         raise InputError(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from forescreen.errors import InputError, TooFewEventsError
 from forescreen.records import Estimate
@@ -40,12 +40,11 @@ def top_fraction(
     The selected weight is exactly fraction · Σ weights, whatever the ties. `fraction` lies in (0, 1).
     """
     _check_fraction(fraction)
-    values = finite_scores(score)
+    values = finite_scores(score, score.size)
     w = positive_weights(weights, values.size)
-    ladder = _Ladder.of(values)
-    share = ladder.selected(w[None, :], fraction)[0]
-    at_threshold = ladder.threshold(w, fraction)
-    return Selection(threshold=at_threshold, tie_share=float(share[values == at_threshold][0]), share=share)
+    share = _Ladder.of(values).shares(w[None, :], fraction)[0]
+    threshold = float(values[share > 0].min())
+    return Selection(threshold=threshold, tie_share=float(share[values == threshold][0]), share=share)
 
 
 def capture(
@@ -108,8 +107,13 @@ def capture_difference(
 
     Arguments and errors as for `capture`; the p value is that of value/bootstrap standard error.
     """
+    if cluster is not None:
+        same_rows(case.size, cluster, "cluster")
     frame = _Population.of(case, fraction, weights, cluster)
-    ladders = (_Ladder.of(finite_scores(score_a, "score a")), _Ladder.of(finite_scores(score_b, "score b")))
+    ladders = (
+        _Ladder.of(finite_scores(score_a, case.size, "score a")),
+        _Ladder.of(finite_scores(score_b, case.size, "score b")),
+    )
 
     def difference(w: Float[np.ndarray, "resample row"]) -> Float[np.ndarray, "resample"]:
         first, second = (_captured(ladder, w, frame.case, fraction) for ladder in ladders)
@@ -120,43 +124,40 @@ def capture_difference(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Ladder:
-    """Rows from the highest score down, and where groups of tied scores begin."""
+    """Rows from the highest score down, and where the scores tied with each entry begin and end."""
 
-    order: np.ndarray
-    scores: np.ndarray  # distinct, descending
-    tie: np.ndarray  # of each entry of `order`
-    start: np.ndarray  # first entry of each tie
+    order: Int[np.ndarray, "row"] | None  # None where the rows come in this order already
+    place: Int[np.ndarray, "row"]  # of each row on the ladder
+    begin: Int[np.ndarray, "place"]  # first place of the tie
+    end: Int[np.ndarray, "place"]  # first place after it
 
     @staticmethod
     def of(score: Float[np.ndarray, "row"]) -> _Ladder:
         order = np.argsort(-score, kind="stable")
         descending = score[order]
-        new = np.ones(score.size, dtype=bool)
-        new[1:] = descending[1:] != descending[:-1]
-        start = np.flatnonzero(new)
-        return _Ladder(order=order, scores=descending[start], tie=np.cumsum(new) - 1, start=start)
+        begin = np.searchsorted(-descending, -descending, side="left")
+        end = np.searchsorted(-descending, -descending, side="right")
+        place = np.empty(score.size, dtype=np.int64)
+        place[order] = np.arange(score.size)
+        in_order = bool(np.all(order == np.arange(score.size)))
+        return _Ladder(order=None if in_order else order, place=place, begin=begin, end=end)
 
-    def tie_shares(
-        self, weights: Float[np.ndarray, "resample row"], fraction: float
-    ) -> Float[np.ndarray, "resample tie"]:
-        """Selected part of each group of tied scores."""
-        per_tie = np.add.reduceat(weights[:, self.order], self.start, axis=1)
-        above = np.cumsum(per_tie, axis=1) - per_tie
-        wanted = fraction * weights.sum(axis=1, keepdims=True)
-        left = np.clip(wanted - above, 0.0, per_tie)
-        return np.asarray(np.divide(left, per_tie, out=np.zeros_like(left), where=per_tie > 0))
-
-    def selected(
-        self, weights: Float[np.ndarray, "resample row"], fraction: float
-    ) -> Float[np.ndarray, "resample row"]:
-        """Selected part of each row."""
-        share = np.empty_like(weights)
-        share[:, self.order] = self.tie_shares(weights, fraction)[:, self.tie]
-        return share
-
-    def threshold(self, weights: Float[np.ndarray, "row"], fraction: float) -> float:
-        """Lowest score of which a part is selected."""
-        return float(self.scores[np.flatnonzero(self.tie_shares(weights[None, :], fraction)[0] > 0)[-1]])
+    def shares(
+        self,
+        weights: Float[np.ndarray, "resample row"],
+        fraction: float,
+        rows: Bool[np.ndarray, "row"] | None = None,
+    ) -> Float[np.ndarray, "resample chosen"]:
+        """Selected part of each row, or of the chosen ones: what is left at its tie / weight of the tie."""
+        down = weights if self.order is None else weights[:, self.order]
+        cumulative = np.zeros((down.shape[0], down.shape[1] + 1))
+        np.cumsum(down, axis=1, out=cumulative[:, 1:])
+        wanted = fraction * cumulative[:, -1:]
+        places = self.place if rows is None else self.place[rows]
+        above = cumulative[:, self.begin[places]]
+        tied = cumulative[:, self.end[places]] - above
+        left = np.clip(wanted - above, 0.0, tied)
+        return np.asarray(np.divide(left, tied, out=np.zeros_like(left), where=tied > 0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,8 +166,8 @@ class _Population:
 
     case: Bool[np.ndarray, "row"]
     weights: Float[np.ndarray, "row"]
-    units: np.ndarray
-    unit_has_case: np.ndarray  # by row
+    units: Int[np.ndarray, "row"]
+    unit_has_case: Bool[np.ndarray, "row"]  # the woman of this row has a cancer
     n_units: int
     plain: bool  # independent rows of equal weight
 
@@ -183,11 +184,7 @@ class _Population:
             raise TooFewEventsError(
                 "the top fraction of a population", found=n_cases, needed=2, where="cases"
             )
-        if cluster is None:
-            units = np.arange(case.size)
-        else:
-            same_rows(case.size, cluster, "cluster")
-            units = label_codes(cluster, "cluster")
+        units = np.arange(case.size) if cluster is None else label_codes(cluster, "cluster")
         n_units = int(units.max()) + 1
         has_case = np.bincount(units, weights=case, minlength=n_units) > 0
         return _Population(
@@ -211,7 +208,7 @@ def _captured(
     case: Bool[np.ndarray, "row"],
     fraction: float,
 ) -> Float[np.ndarray, "resample"]:
-    share = ladder.selected(weights, fraction)[:, case]
+    share = ladder.shares(weights, fraction, case)
     return np.asarray((share * weights[:, case]).sum(axis=1) / weights[:, case].sum(axis=1))
 
 
@@ -221,7 +218,7 @@ def _predictive(
     case: Bool[np.ndarray, "row"],
     fraction: float,
 ) -> Float[np.ndarray, "resample"]:
-    share = ladder.selected(weights, fraction)[:, case]
+    share = ladder.shares(weights, fraction, case)
     return np.asarray((share * weights[:, case]).sum(axis=1) / (fraction * weights.sum(axis=1)))
 
 
@@ -236,17 +233,27 @@ def _share_estimate(
     n_resamples: int,
     level: float,
 ) -> Estimate:
-    frame = _Population.of(case, fraction, weights, cluster)
-    ladder = _Ladder.of(finite_scores(score))
+    values = finite_scores(score, case.size)
+    if cluster is not None:
+        same_rows(case.size, cluster, "cluster")
+    # Sorted once, so that no resample needs sorting.
+    down = np.argsort(-values, kind="stable")
+    frame = _Population.of(
+        case[down],
+        fraction,
+        None if weights is None else positive_weights(weights, values.size)[down],
+        None if cluster is None else cluster[down],
+    )
+    ladder = _Ladder.of(values[down])
     share = _captured if name == "capture" else _predictive
     label = f"{'capture by' if name == 'capture' else 'predictive value of'} the top {100 * fraction:g} %"
     if not frame.plain:
         return _bootstrapped(
             label, lambda w: share(ladder, w, frame.case, fraction), frame, seed, n_resamples, level
         )
-    value = float(share(ladder, frame.weights[None, :], case, fraction)[0])
+    value = float(share(ladder, frame.weights[None, :], frame.case, fraction)[0])
     n_cases = int(np.count_nonzero(case))
-    # Of all cases, or of all selected; tied rows make both the numerator and the selected number fractional.
+    # Of all cases, or of all selected; ties make the captured and the selected number fractional.
     of = n_cases if name == "capture" else fraction * case.size
     interval = wilson_interval(min(value * of, of), of, level)
     return Estimate(
