@@ -35,7 +35,7 @@ class NaturalHistory:
     """Effects on onset (log hazard ratios), stages, sensitivity."""
 
     trait_effect: float = 0.75  # per standard deviation; alone gives a concordance of about 0.70
-    density_effect: float = 0.30  # per standard deviation of density among women of one age
+    density_effect: float = 0.34  # per standard deviation of density among women of one age
     clinical_effect: float = 1.0  # multiplies the published log relative risks of tables/clinical_effects
     sojourn_years: tuple[float, ...] = (1.1, 1.7)  # mean duration of each preclinical stage
     sensitivity: tuple[float, ...] = (0.45, 0.93)  # of a screen, per stage, at mean density
