@@ -34,7 +34,7 @@ class ClinicalRisk:
 
 
 def clinical_risk(population: Population) -> ClinicalRisk:
-    """Log relative risks of each woman's factors, as published [Choudhury2020; Barlow2006].
+    """Log relative risks of each woman's factors, as published [Choudhury2020] [Barlow2006].
 
     Every factor's effect is taken as independent of the others'; density is not among them.
     """

@@ -4,7 +4,7 @@ A woman is healthy, then has a preclinical lesion that passes through stages P_1
 exponential durations, then surfaces clinically (phase-type model; K = 1 is the three-state model).
 A screen finds a lesion in stage k with sensitivity S_k, which falls with density (masking). The
 hazard of onset is a baseline by age times a relative risk of clinical factors, density and trait. The
-baseline makes the incidence of invasive cancer that of [SEER21]: it is the published rate at the age
+baseline makes the incidence of invasive cancer that of [SEER2024]: it is the published rate at the age
 of diagnosis, divided by the mean relative risk of the women still free of a lesion.
 
 In-situ lesions begin as a constant share beside the invasive ones, have one long stage and do not

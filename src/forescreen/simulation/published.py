@@ -39,7 +39,7 @@ def published_shares(factor: str) -> dict[str, float]:
 
 
 def incidence_at(age_years: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Invasive breast cancers per woman and year at each age [SEER21].
+    """Invasive breast cancers per woman and year at each age [SEER2024].
 
     Linear between the middles of the five-year bands, constant outside the first and last.
     """
