@@ -54,6 +54,14 @@ def test_what_does_not_fit_is_excluded_and_counted() -> None:
     assert "e0" in set(members_from_image_table(table, detection, seed=1).members["exam_id"])
 
 
+def test_a_table_of_visible_cancers_only_is_told_that_this_is_detection() -> None:
+    table = build_image_table()
+    table.loc[table["years_to_cancer"] < 100, "years_to_cancer"] = 0
+    with pytest.raises(CohortError, match="10 exams with cancer, all earlier") as caught:
+        members_from_image_table(table, PURE, seed=1)
+    assert "min_months_before_diagnosis = 0" in caught.value.remedy
+
+
 def test_modes_are_used_where_the_table_has_them() -> None:
     table = build_image_table(n=60)
     ill = table["years_to_cancer"] < 100

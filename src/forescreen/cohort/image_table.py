@@ -72,6 +72,14 @@ def members_from_image_table(
     years = exams["years_to_cancer"].to_numpy(dtype=float)
     outcome = _outcomes(exams, config)
     kept, flow = _flow(exams, outcome, years, config)
+    ill = outcome != Outcome.NONE.value
+    if (ill & (12 * years < config.min_months_before_diagnosis)).sum() == ill.sum() > 0:
+        raise CohortError(
+            expected=f"cancers at least {config.min_months_before_diagnosis:g} months after the exam",
+            found=f"{ill.sum()} exams with cancer, all earlier (years_to_cancer 0: on this mammogram)",
+            where=where,
+            remedy="That is detection, not risk: allow it with min_months_before_diagnosis = 0",
+        )
     exams, outcome, years = exams[kept].reset_index(drop=True), outcome[kept], years[kept]
     is_case = outcome != Outcome.NONE.value
     for n, what in (
