@@ -89,7 +89,7 @@ def test_rows_with_missing_obesity_are_dropped_and_the_sets_checked_again(shared
 
 
 def test_endometrial_cancer_and_estrogens_equal_the_published_table(shared: Path) -> None:
-    # Breslow & Day 1980, table 7.5 (2.074 ± 0.421, score 31.16); digits from R in statistics.md §1.3
+    # Breslow & Day 1980, table 7.5 (2.074 ± 0.421, score 31.16); further digits from R 4.2.2
     table = read_columns(shared / "data" / "statistics" / "matched" / "bdendo.csv")
     ours = conditional_logistic(
         indicator(table["est"], "Yes")[:, None], table["d"] == "1", sets=table["set"], names=("est",)
@@ -145,7 +145,7 @@ def test_fit_equals_r_on_published_matched_studies(
 
 
 def test_pairs_and_one_exposure_give_the_ratio_of_discordant_pairs_and_mcnemar() -> None:
-    # bdendo11, estrogens: 29 and 3 discordant of 63 pairs; OR 29/3, McNemar 26²/32 (statistics.md §1.3)
+    # bdendo11, estrogens: 29 and 3 discordant of 63 pairs; OR 29/3, McNemar 26²/32 (R 4.2.2)
     data = pairs_of_one_binary_covariate(only_case=29, only_control=3, both=27, neither=4)
     ours = fit(data)
     assert ours.coefficients[0] == pytest.approx(math.log(29 / 3), abs=EXACT)
@@ -157,7 +157,7 @@ def test_pairs_and_one_exposure_give_the_ratio_of_discordant_pairs_and_mcnemar()
 
 
 def test_odds_ratio_per_control_sd_equals_the_reference(shared: Path) -> None:
-    # statistics.md §1.3, R: sim_n_m, x1 of the model x1 + x2, SD among controls 0.954516148056
+    # R 4.2.2: sim_n_m, x1 of the model x1 + x2, SD among controls 0.954516148056
     table = read_columns(shared / "data" / "statistics" / "matched" / "sim_n_m.csv")
     X = np.column_stack([table["x1"].astype(float), table["x2"].astype(float)])
     ours = conditional_logistic(X, table["y"] == "1", sets=table["set"], names=("x1", "x2"))

@@ -16,7 +16,7 @@ from forescreen.statistics.binormal import (
 
 from .builders import EXACT
 
-# All numbers: R, statistics.md §2.3 and §11, as printed
+# Printed numbers: recomputed with R 4.2.2
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def fit(data: Matched, kind: np.ndarray):  # type: ignore[no-untyped-def]
 
 
 def test_sets_with_both_types_equal_the_reference(shared: Path) -> None:
-    # polytomous_reference.json: likelihood §3.1 (b) maximised by R optim, hence OTHER_ALGORITHM
+    # polytomous_reference.json: likelihood maximised by R optim, hence OTHER_ALGORITHM
     folder = shared / "data" / "statistics" / "matched"
     table = read_columns(folder / "sim_polytomous_sets.csv")
     expected = read_reference(folder / "polytomous_reference.json")
@@ -82,7 +82,7 @@ def test_sets_with_one_type_each_equal_the_stacked_regression_of_r(shared: Path)
     assert ours.common[0] * sd == pytest.approx(expected["pooled"][0], abs=SAME_ALGORITHM)
     assert ours.log_likelihood_common == pytest.approx(expected["pooled"][2], abs=SAME_ALGORITHM)
     assert ours.heterogeneity_lr_test.statistic == pytest.approx(expected["LRT_het"], abs=SAME_ALGORITHM)
-    # statistics.md §3.3
+    # R 4.2.2
     assert ours.heterogeneity_wald_test.statistic == pytest.approx(0.0123882428805, abs=SAME_ALGORITHM)
 
 

@@ -130,7 +130,7 @@ def test_equal_weights_and_single_rows_as_clusters_give_delong() -> None:
 
 
 def test_clustered_variance_is_obuchowskis_formula() -> None:
-    # statistics.md §4, written out woman by woman
+    # [Obuchowski1997], written out woman by woman
     score, _, case = build_scores(n=40)
     woman = np.arange(40) // 3
     psi = placements(score, case)
@@ -152,7 +152,7 @@ def test_clustered_variance_is_obuchowskis_formula() -> None:
 
 
 def test_case_types_with_shared_controls_follow_the_covariance_formula() -> None:
-    # statistics.md §3.4
+    # [DeLong1988] placements, S10_a/n_a + S10_b/n_b + (S01_aa + S01_bb − 2 S01_ab)/n_0
     score, other, _ = build_scores(n=60)
     kind = np.random.default_rng(2).integers(0, 3, size=60)
     case_a, case_b, control = kind == 1, kind == 2, kind == 0

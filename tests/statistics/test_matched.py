@@ -79,7 +79,7 @@ def test_matched_concordance_equals_the_reference(reference) -> None:  # type: i
 
 
 def test_pair_weighted_variance_is_a_quarter_of_the_clustered_variance_of_r(reference) -> None:  # type: ignore[no-untyped-def]
-    # R counts each pair through both members (statistics.md §2.2); ours has n/(n − 1) besides.
+    # R counts each pair through both members (R 4.2.2); ours has n/(n − 1) besides.
     table, expected = reference
     ours = matched_concordance(
         table["scoreA"].astype(float), table["case"] == "1", sets=table["set"], weights="pairs"
@@ -96,7 +96,7 @@ def test_paired_difference_equals_the_reference(reference) -> None:  # type: ign
     ours = matched_concordance_difference(a, b, case, sets=sets)
     assert ours.value == pytest.approx(expected["equal_weight"]["diff"], abs=EXACT)
     assert ours.standard_error == pytest.approx(expected["equal_weight"]["diff_se"], abs=EXACT)
-    # statistics.md §2.2
+    # R 4.2.2
     assert ours.value / ours.standard_error == pytest.approx(-0.547835292416, abs=1e-12)
     assert ours.p_value == pytest.approx(0.583805, abs=5e-7)
     pairs = matched_concordance_difference(a, b, case, sets=sets, weights="pairs")
@@ -107,7 +107,7 @@ def test_paired_difference_equals_the_reference(reference) -> None:  # type: ign
 
 
 def test_difference_between_types_of_case_equals_the_reference(reference) -> None:  # type: ignore[no-untyped-def]
-    # statistics.md §2.2
+    # R 4.2.2
     table, _ = reference
     score, case = table["scoreA"].astype(float), table["case"] == "1"
     by_type = {}
@@ -125,7 +125,7 @@ def test_difference_between_types_of_case_equals_the_reference(reference) -> Non
 
 
 def test_concordance_after_conditional_logistic_regression_equals_the_reference(shared: Path) -> None:
-    # statistics.md §2.2: infert, linear predictor of spontaneous + induced
+    # R 4.2.2: infert, linear predictor of spontaneous + induced
     table = read_columns(shared / "data" / "statistics" / "matched" / "infert.csv")
     X = np.column_stack([table["spontaneous"].astype(float), table["induced"].astype(float)])
     case, sets = table["case"] == "1", table["stratum"]

@@ -36,7 +36,7 @@ def test_wilson_equals_published_intervals(
     assert (ours.n, ours.n_events) == (n, successes)
 
 
-# R 4.2.2, statistics.md §6.1
+# R 4.2.2
 @pytest.mark.parametrize(
     ("count", "lower", "upper"),
     [
@@ -53,7 +53,7 @@ def test_exact_poisson_limits_equal_r(count: int, lower: float, upper: float) ->
 
 
 def test_observed_over_expected_equals_r() -> None:
-    # statistics.md §6.1: O 372, E 209.3203229
+    # R 4.2.2: O 372, E 209.3203229
     ours = observed_over_expected(372, 209.3203229)
     assert (ours.value, ours.lower, ours.upper) == pytest.approx(
         (1.777180519, 1.601151096, 1.967277985), abs=1e-9

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from forescreen.errors import InputError
@@ -27,6 +28,7 @@ def test_labels_of_any_type_become_numbers_in_their_order(labels: np.ndarray) ->
         np.array(["a", None, "b"], dtype=object),
         np.array(["a", float("nan"), "b"], dtype=object),
         np.array([1.0, np.nan, 2.0]),
+        np.array(["a", pd.NA, "b"], dtype=object),
     ],
 )
 def test_missing_labels_are_counted_and_refused(labels: np.ndarray) -> None:

@@ -19,7 +19,14 @@ from scipy import sparse
 from forescreen.errors import InputError
 from forescreen.records import Estimate
 
-from .conditional_likelihood import Derivatives, derivatives, maximise, one_kind, separating_direction
+from .conditional_likelihood import (
+    Derivatives,
+    SetDesigns,
+    derivatives,
+    maximise,
+    one_kind,
+    separating_direction,
+)
 from .inference import ChiSquareTest, chi_square_test, normal_quantile, null_p
 from .rows import finite_scores, label_codes, same_rows
 from .sets import DroppedSets, MatchedSets, informative_sets
@@ -135,26 +142,10 @@ def conditional_logistic(
     Raises TooFewEventsError with fewer than 2 informative sets; InputError when a covariate does not vary
     within sets (matching factors), covariates are collinear, or sets are separated and `firth` is "never".
     """
-    if X.ndim != 2 or X.shape[1] != len(names) or not names:
-        raise InputError(
-            expected=f"one name per column, {len(names)}", found=f"X of shape {X.shape}", where="names"
-        )
-    same_rows(X.shape[0], case, "case")
+    prepared = prepare_sets(X, case, sets=sets, names=names)
+    matched, rows, scale, designs = prepared.matched, prepared.rows, prepared.scale, prepared.designs
     if cluster is not None:
         same_rows(X.shape[0], cluster, "cluster")
-    values = np.asarray(X, dtype=np.float64)
-    n_infinite = int(np.count_nonzero(np.isinf(values)))
-    if n_infinite:
-        raise InputError(expected="finite covariates", found=f"{n_infinite} infinite values", where="X")
-    matched = informative_sets(
-        case,
-        sets=sets,
-        complete=np.asarray(~np.isnan(values).any(axis=1)),
-        quantity="conditional logistic regression",
-    )
-    rows = values[matched.order]
-    scale = within_set_scale(rows, matched, names)
-    designs = one_kind(rows / scale, matched)
     at_null = derivatives(designs, np.zeros(len(names)))
     _refuse_collinear(at_null, names)
     score_statistic = float(at_null.score @ np.linalg.solve(at_null.information, at_null.score))
@@ -246,6 +237,44 @@ def odds_ratio_estimate(
         level=level,
         notes=notes,
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreparedSets:
+    """Informative sets with their covariates in units of the within-set spread."""
+
+    matched: MatchedSets
+    rows: Float[np.ndarray, "member covariate"]  # in their own units, in the order of `matched`
+    scale: Float[np.ndarray, "covariate"]
+    designs: SetDesigns
+
+
+def prepare_sets(
+    X: Float[np.ndarray, "row covariate"],
+    case: Bool[np.ndarray, "row"],
+    *,
+    sets: Shaped[np.ndarray, "row"],
+    names: tuple[str, ...],
+) -> PreparedSets:
+    """Check covariates, drop rows with missing ones, and build the designs of the sets that remain."""
+    if X.ndim != 2 or X.shape[1] != len(names) or not names:
+        raise InputError(
+            expected=f"one name per column, {len(names)}", found=f"X of shape {X.shape}", where="names"
+        )
+    same_rows(X.shape[0], case, "case")
+    values = np.asarray(X, dtype=np.float64)
+    n_infinite = int(np.count_nonzero(np.isinf(values)))
+    if n_infinite:
+        raise InputError(expected="finite covariates", found=f"{n_infinite} infinite values", where="X")
+    matched = informative_sets(
+        case,
+        sets=sets,
+        complete=np.asarray(~np.isnan(values).any(axis=1)),
+        quantity="conditional logistic regression",
+    )
+    rows = values[matched.order]
+    scale = within_set_scale(rows, matched, names)
+    return PreparedSets(matched=matched, rows=rows, scale=scale, designs=one_kind(rows / scale, matched))
 
 
 def within_set_scale(

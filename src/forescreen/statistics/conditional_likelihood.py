@@ -206,9 +206,13 @@ def _several_cases(
 
 
 def maximise(
-    designs: SetDesigns, *, firth: bool = False, start: Float[np.ndarray, "parameter"] | None = None
+    designs: SetDesigns,
+    *,
+    firth: bool = False,
+    start: Float[np.ndarray, "parameter"] | None = None,
+    held: int | None = None,
 ) -> Maximum:
-    """Newton's method with step halving, from zero unless `start` is given.
+    """Newton's method with step halving, from zero unless `start` is given; `held` keeps one parameter there.
 
     With `firth`, maximises log L + ½ log|I| [Firth1993, Heinze2010] by Fisher scoring; the derivative of the
     information is taken by complex step [Squire1998], exact to rounding.
@@ -219,7 +223,7 @@ def maximise(
         objective = _objective(current, firth)
         for iteration in range(1, _MAX_ITERATIONS + 1):
             score = current.score + (_penalty_score(designs, parameters, current) if firth else 0.0)
-            step = _newton_step(current.information, score)
+            step = _newton_step(current.information, score, held)
             if step is None:
                 return Maximum(
                     parameters=parameters,
@@ -267,12 +271,17 @@ def _objective(at: Derivatives, firth: bool) -> float:
 
 
 def _newton_step(
-    information: Float[np.ndarray, "parameter parameter"], score: Float[np.ndarray, "parameter"]
+    information: Float[np.ndarray, "parameter parameter"],
+    score: Float[np.ndarray, "parameter"],
+    held: int | None,
 ) -> Float[np.ndarray, "parameter"] | None:
-    try:
-        step: Float[np.ndarray, "parameter"] = linalg.cho_solve(linalg.cho_factor(information), score)
-    except (linalg.LinAlgError, ValueError):
-        return None  # not positive definite, or not finite: the caller tells why
+    free = np.arange(score.size) != (-1 if held is None else held)
+    step = np.zeros(score.size)
+    if free.any():
+        try:
+            step[free] = linalg.cho_solve(linalg.cho_factor(information[np.ix_(free, free)]), score[free])
+        except (linalg.LinAlgError, ValueError):
+            return None  # not positive definite, or not finite: the caller tells why
     return step
 
 

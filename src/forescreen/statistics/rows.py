@@ -38,8 +38,7 @@ def same_rows(n_rows: int, column: Shaped[np.ndarray, "..."], what: str) -> None
 def label_codes(labels: Shaped[np.ndarray, "row"], what: str) -> Int[np.ndarray, "row"]:
     """Labels as 0, 1, … in sorted order of the labels; missing and empty labels are an error."""
     if labels.dtype.kind in "OUST":
-        # None and nan are the missing values of object columns; "" is that of text columns.
-        missing = np.array([x is None or x != x or x == "" for x in labels.tolist()], dtype=bool)
+        missing = np.array([_is_missing(x) for x in labels.tolist()], dtype=bool)
     elif labels.dtype.kind == "f":
         missing = ~np.isfinite(labels)
     else:
@@ -82,3 +81,11 @@ def cases_and_controls(case: Bool[np.ndarray, "row"], quantity: str, *, needed: 
     if n_controls < needed:
         raise TooFewEventsError(quantity, found=n_controls, needed=needed, where="controls")
     return n_cases, n_controls
+
+
+def _is_missing(label: object) -> bool:
+    # None, nan and the NA of table libraries in object columns (comparing NA gives NA); "" in text columns.
+    if label is None or isinstance(label, str):
+        return not label
+    unequal: object = label != label
+    return not isinstance(unequal, bool | np.bool_) or bool(unequal)
