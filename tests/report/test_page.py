@@ -180,6 +180,13 @@ def test_a_section_of_another_type_is_refused_before_anything_is_written(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_flow_parts_into_cases_and_controls_and_meets_again(html: str) -> None:
+    kinds = re.findall(r'<ol class="flow ([a-z ]+)">', html)
+    assert kinds == ["trunk forked", "arm", "arm", "tail"]
+    straight = [{"step": "All", "n_exams": 3, "branch": "exams"}, {"step": "Members", "branch": "members"}]
+    assert re.findall(r'<ol class="flow ([a-z ]+)">', render({"flow": straight})) == ["trunk"]
+
+
 def test_the_flow_shows_every_exclusion_with_its_count(page: Page) -> None:
     for words in ("diagnostic exam", "11\u202f084", "42\u202f309 exams excluded", "Members"):
         assert words in page.text

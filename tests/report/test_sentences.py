@@ -50,7 +50,7 @@ def test_an_unmatched_study_has_an_auc_on_women() -> None:
     results["main"] = [row | {"case_type": "cancer"} for row in build_main()[:2]]
     text = plain(headline(results)[0])
     assert text.startswith(
-        "On 1\u202f254 held-out women, the image score separates cancers from controls with AUC 0.66"
+        "On 1\u202f254 held-out exams, the image score separates cancers from controls with AUC 0.66"
     )
 
 
@@ -69,4 +69,13 @@ def test_the_glossary_explains_the_statistic_of_the_design_and_the_window() -> N
     matched = dict(glossary(build_results()))
     assert "Matched concordance" in matched
     assert "within 12 months" in matched["Screen-detected and interval cancer"]
-    assert "AUC" in dict(glossary({"study": {"design": "cohort"}}))
+    unmatched = dict(glossary({"study": {"design": "cohort"}}))
+    assert "AUC" in unmatched
+    assert "Masking" not in unmatched
+
+
+def test_limits_speak_only_of_what_the_page_shows() -> None:
+    everything, nothing = " ".join(limits(build_results())), " ".join(limits({}))
+    for word in ("interval cancers", "published", "Subgroups", "Saliency", "phantoms"):
+        assert word in everything
+        assert word not in nothing

@@ -52,6 +52,17 @@ def test_a_published_model_without_counterpart_keeps_its_row() -> None:
     assert "Published combined score" in names
 
 
+def test_without_a_published_study_its_columns_are_not_there() -> None:
+    table = all_tables(build_results(published=[]))["main"]
+    assert [column.label for column in table.columns] == ["Model", "This study", "This study, per control SD"]
+    assert [cell.text for cell in table.rows[1].cells] == ["Image score", "0.66", "1.79"]
+
+
+def test_an_unmatched_study_counts_cases_and_not_sets() -> None:
+    table = all_tables(build_results(study={"design": "unmatched"}))["main"]
+    assert table.rows[0].cells[0].text == "Screen-detected cancer (418 cases, 1\u202f254 exams)"
+
+
 def test_models_on_different_women_are_not_passed_over() -> None:
     rows = build_main()
     rows[0]["n_sets"] = 417
@@ -63,7 +74,7 @@ def test_a_null_estimate_is_a_dash_on_the_page_and_empty_in_the_csv(tmp_path: Pa
     rows = build_main()[:1]
     rows[0]["odds_ratio"] = None
     tables = all_tables(build_results(main=rows, published=[]))
-    assert tables["main"].rows[1].cells[3].text == "–"
+    assert tables["main"].rows[1].cells[2].text == "–"
     write_tables(tables, tmp_path)
     assert first_row(tmp_path / "main.csv")["odds_ratio"] == ""
 

@@ -143,7 +143,7 @@ def _subgroups(results: dict[str, Any]) -> Markup | None:
         rows.append(ForestRow(label=level, cells=tuple(cells)))
     if not any(cell.marks for row in rows for cell in row.cells):
         return None
-    unit = "sets" if is_matched(results) else "women"
+    unit = "sets" if is_matched(results) else "cases"
     panels = [Panel(title=mode_name(mode), text_title=unit, reference=0.5) for mode in modes]
     alt = "Forest plot of the concordance in subgroups. The numbers are in the table subgroups."
     return forest("subgroups", alt, rows, panels, label_width=130)
@@ -194,7 +194,8 @@ def _distributions(results: dict[str, Any]) -> Markup | None:
         return None
     columns = min(4, len(keys))
     lines = [(mode, keys[i : i + columns]) for mode in modes for i in range(0, len(keys), columns)]
-    width, height, gap = (WIDTH + 16) / columns - 16, 76.0, 58.0
+    # Never wider than half the page, or a single model looks like a landscape.
+    width, height, gap = min((WIDTH + 16) / columns - 16, WIDTH / 2), 76.0, 58.0
 
     def paint(figure: Figure) -> None:
         for line, (mode, shown) in enumerate(lines):
@@ -310,7 +311,7 @@ def _training(results: dict[str, Any]) -> Markup | None:
 
 def _side_by_side(figure: Figure, n: int, width: float, height: float) -> list[Axes]:
     step = WIDTH / n
-    width = min(width, step - 50)
+    width = min(width, step - 50, WIDTH / 2 - 50)
     return [axes_at(figure, left=40 + i * step, top=24, width=width, height=height) for i in range(n)]
 
 

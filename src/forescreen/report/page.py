@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ from .results import case_types, entries, is_matched, mapping, models, number, t
 from .tables import all_tables, write_tables
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+_OUTCOMES = {"none": "no cancer known", "None": "not stated", "cancer": "cancer"} | {
+    mode: f"{mode} cancer" for mode in ("screen-detected", "interval")
+}
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -68,6 +73,7 @@ def render(results: dict[str, Any]) -> str:
         headline=sentences.headline(results),
         absent=sentences.ABSENT,
         published=sentences.PUBLISHED,
+        has_published=bool(entries(results, "published")),
         matched=is_matched(results),
         models=known,
         marks={key: marker_svg(style) for key, style in styles.items()},
@@ -101,7 +107,10 @@ def _facts(results: dict[str, Any], study: dict[str, Any]) -> list[tuple[str, st
     counts = study.get("n_sets")
     if isinstance(counts, dict) and counts:
         unit = "Held-out sets" if is_matched(results) else "Held-out cases"
-        parts = [f"{count_text(whole(n))} {case_type}" for case_type, n in counts.items()]
+        parts = [
+            f"{count_text(whole(n))} {'' if case_type == 'cancer' else case_type}".rstrip()
+            for case_type, n in counts.items()
+        ]
         found.append((unit, ", ".join(parts)))
     window, gap = whole(study.get("interval_window_months")), number(study.get("min_months_before_diagnosis"))
     if window and "interval" in case_types(results):
@@ -114,37 +123,45 @@ def _facts(results: dict[str, Any], study: dict[str, Any]) -> list[tuple[str, st
     return found
 
 
-def _flow(results: dict[str, Any]) -> list[list[dict[str, Any]]]:
-    """The steps, by branch, in order: a branch is a run of steps of one name."""
-    branches: list[list[dict[str, Any]]] = []
-    before: object = None
-    for step in entries(results, "flow"):
-        branch = step.get("branch")
-        if not branches or branch != before:
-            branches.append([])
-        before = branch
-        excluded = [entry for entry in step.get("excluded") or [] if isinstance(entry, dict)]
-        reasons = [
-            (str(entry.get("reason") or "no reason given"), whole(entry.get("n"))) for entry in excluded
-        ]
-        reasons = [(reason, n) for reason, n in reasons if n != 0]
-        branches[-1].append(
-            {
-                "step": str(step.get("step") or ""),
-                "counts": [
-                    f"{count_text(n)} {unit}"
-                    for unit, n in (
-                        ("women", whole(step.get("n_women"))),
-                        ("exams", whole(step.get("n_exams"))),
-                    )
-                    if n is not None
-                ],
-                "unit": str(step.get("unit") or ""),
-                "n_excluded": count_text(sum(n or 0 for _, n in reasons)),
-                "excluded": [(reason, count_text(n)) for reason, n in reasons],
-            }
-        )
-    return branches
+@dataclass(frozen=True, kw_only=True)
+class _Flow:
+    """The flow diagram: a trunk, two arms beside each other where cases and controls part, a tail."""
+
+    trunk: list[dict[str, Any]]
+    arms: list[list[dict[str, Any]]]  # none or two
+    tail: list[dict[str, Any]]
+
+
+def _flow(results: dict[str, Any]) -> _Flow:
+    steps = entries(results, "flow")
+    names = [str(step.get("branch") or "") for step in steps]
+    shown = [_step(step) for step in steps]
+    if "cases" not in names or "controls" not in names:
+        return _Flow(trunk=shown, arms=[], tail=[])
+    first = min(names.index("cases"), names.index("controls"))
+    last = max(i for i, name in enumerate(names) if name in ("cases", "controls"))
+    return _Flow(
+        trunk=shown[:first],
+        arms=[
+            [step for step, name in zip(shown, names, strict=True) if name == arm]
+            for arm in ("cases", "controls")
+        ],
+        tail=shown[last + 1 :],
+    )
+
+
+def _step(step: dict[str, Any]) -> dict[str, Any]:
+    excluded = [entry for entry in step.get("excluded") or [] if isinstance(entry, dict)]
+    reasons = [(str(entry.get("reason") or "no reason given"), whole(entry.get("n"))) for entry in excluded]
+    reasons = [(reason, n) for reason, n in reasons if n != 0]
+    counts = (("women", whole(step.get("n_women"))), ("exams", whole(step.get("n_exams"))))
+    return {
+        "step": str(step.get("step") or ""),
+        "counts": [f"{count_text(n)} {unit}" for unit, n in counts if n is not None],
+        "unit": str(step.get("unit") or ""),
+        "n_excluded": count_text(sum(n or 0 for _, n in reasons)),
+        "excluded": [(reason, count_text(n)) for reason, n in reasons],
+    }
 
 
 def _images(results: dict[str, Any]) -> str:
@@ -164,7 +181,7 @@ def _examples(results: dict[str, Any]) -> list[dict[str, Any]]:
         found.append(
             {
                 "title": str(example.get("title") or "Example"),
-                "outcome": str(example.get("outcome") or "outcome not stated"),
+                "outcome": _OUTCOMES.get(str(example.get("outcome")), str(example.get("outcome"))),
                 "percentile": ABSENT if percentile is None else f"{percentile:.0f}",
                 "views": [
                     {

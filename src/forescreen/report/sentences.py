@@ -72,7 +72,8 @@ def title(results: dict[str, Any]) -> str:
 
 def data_kind(results: dict[str, Any]) -> str:
     """The kind of data as the study names it; "kind of data not stated" if it does not."""
-    return str(mapping(results, "study").get("data_kind") or "kind of data not stated")
+    kind = str(mapping(results, "study").get("data_kind") or "kind of data not stated")
+    return "images with known outcomes, no registry" if kind == "image table" else kind
 
 
 def warnings(results: dict[str, Any]) -> list[str]:
@@ -135,7 +136,7 @@ def _finding(results: dict[str, Any], case_type: str, image: Model, clinical: Mo
         return f"For {cancers} there were too few events to say how well {_in_text(image)} separates them."
     matched = is_matched(results)
     n = whole(row.get("n_sets" if matched else "n_members"))
-    unit = "held-out matched sets" if matched else "held-out women"
+    unit = "held-out matched sets" if matched else "held-out exams"
     statistic = "concordance" if matched else "AUC"
     text = (
         f"On {count_text(n)} {unit}, {_in_text(image)} separates {cancers} from "
@@ -186,6 +187,7 @@ def _in_text(model: Model, *, article: bool = True) -> str:
 def glossary(results: dict[str, Any]) -> list[tuple[str, str]]:
     """Terms of the page and how to read each."""
     window = whole(mapping(results, "study").get("interval_window_months"))
+    has_interval = "interval" in case_types(results)
     within = f"within {window} months " if window else ""
     first = (
         (
@@ -238,7 +240,10 @@ def glossary(results: dict[str, Any]) -> list[tuple[str, str]]:
                 "that lie within a given top share of controls; its area is the matched concordance.",
             )
         )
-    return found
+    return [entry for entry in found if has_interval or entry[0] not in _INTERVAL_TERMS]
+
+
+_INTERVAL_TERMS = ("Screen-detected and interval cancer", "Masking")
 
 
 def limits(results: dict[str, Any]) -> list[str]:
@@ -249,16 +254,26 @@ def limits(results: dict[str, Any]) -> list[str]:
             "Cases and controls were sampled, so the page gives relative, not absolute, risks: these need "
             "the cancer rates of a population."
         )
-    found += [
+    found.append(
         "A score that is high before a diagnosis may reflect risk, or a lesion already visible; the time "
-        "between mammogram and diagnosis limits the second but does not remove it.",
-        "How many cancers are interval cancers depends on the screening interval and on the definition used; "
-        "numbers from programmes with another interval are not comparable.",
-        f"The published odds ratios ({PUBLISHED}) do not state their unit; only the concordances are "
-        "comparable with ours, and these come from other women.",
-        "Subgroups are small and many were looked at; differences between them are hypotheses.",
-        "Saliency shows where a change of the image would change the score, not where a cancer is.",
-    ]
+        "between mammogram and diagnosis limits the second but does not remove it."
+    )
+    if "interval" in case_types(results):
+        found.append(
+            "How many cancers are interval cancers depends on the screening interval and on the definition "
+            "used; numbers from programmes with another interval are not comparable."
+        )
+    if entries(results, "published"):
+        found.append(
+            f"The published odds ratios ({PUBLISHED}) do not state their unit; only the concordances are "
+            "comparable with ours, and these come from other women."
+        )
+    if entries(results, "subgroups"):
+        found.append("Subgroups are small and many were looked at; differences between them are hypotheses.")
+    if entries(results, "examples"):
+        found.append(
+            "Saliency shows where a change of the image would change the score, not where a cancer is."
+        )
     if is_simulated(results):
         found.append(
             "The simulated mammograms are phantoms: they exercise the method and would not deceive a "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,12 @@ KEYS = (
 )
 
 
-def _mode_heading(case_type: str, counts: set[tuple[int | None, int | None]]) -> Row:
+def _mode_heading(case_type: str, counts: set[tuple[int | None, int | None]], *, cases: str = "sets") -> Row:
     text = mode_name(case_type)
     if len(counts) == 1:
         ((sets, members),) = counts
-        parts = [f"{count_text(sets)} sets"] if sets else []
-        parts += [f"{count_text(members)} women"] if members else []
+        parts = [f"{count_text(sets)} {cases}"] if sets else []
+        parts += [f"{count_text(members)} exams"] if members else []
         text += f" ({', '.join(parts)})" if parts else ""
     return Row(cells=(Cell(text=text),), heading=True)
 
@@ -98,7 +99,7 @@ def _main(results: dict[str, Any]) -> Table | None:
         return None
     known = models(results)
     statistic = "Matched concordance" if is_matched(results) else "AUC"
-    columns = (
+    columns: tuple[Column, ...] = (
         Column(label="Model"),
         Column(label="This study", kind="estimate", group=statistic),
         Column(label="Published", kind="estimate", group=statistic),
@@ -114,7 +115,7 @@ def _main(results: dict[str, Any]) -> Table | None:
         counts = {(whole(row.get("n_sets")), whole(row.get("n_members"))) for row in here}
         if not here and not there:
             continue
-        rows.append(_mode_heading(case_type, counts))
+        rows.append(_mode_heading(case_type, counts, cases="sets" if is_matched(results) else "cases"))
         if len(counts) > 1:
             notes.append(f"{mode_name(case_type)}: the models were not all evaluated on the same women.")
         matches = counterparts(here, there, known)
@@ -143,7 +144,11 @@ def _main(results: dict[str, Any]) -> Table | None:
             "controls. The women differ too.",
         )
     notes.append(f"In parentheses: 95{THOUSANDS}% confidence intervals. {ABSENT} not estimated.")
-    caption = "Discrimination and association on the held-out part, beside the published study."
+    caption = "Discrimination and association on the held-out part"
+    caption += ", beside the published study." if theirs else "."
+    if not theirs:
+        columns = tuple(column for column in columns if not column.label.startswith("Published"))
+        rows = [row if row.heading else replace(row, cells=row.cells[:2] + row.cells[3:4]) for row in rows]
     return make_table("main", caption, columns, rows, records, tuple(notes))
 
 
@@ -304,7 +309,7 @@ def _subgroups(results: dict[str, Any]) -> Table | None:
             rows.append(Row(cells=tuple(cells), level=1))
     columns = (
         Column(label="Subgroup"),
-        Column(label="Sets" if is_matched(results) else "Women", kind="number"),
+        Column(label="Sets" if is_matched(results) else "Cases", kind="number"),
         *(Column(label=known[key].label, kind="estimate") for key in keys),
     )
     notes = ("few: cell too small to show without risk of recognition; its count is suppressed.",)
