@@ -264,6 +264,7 @@ def _machine(data: Dataset, lasting: _Lasting) -> None:
         data.PixelSpacing = [f"{lasting.spacing_mm / lasting.magnification:.8g}"] * 2
         if lasting.magnification != 1.0:
             data.PixelSpacingCalibrationType = "GEOMETRY"
+            data.PixelSpacingCalibrationDescription = "Divided by the magnification factor"
     data.DistanceSourceToDetector = 660
     data.DistanceSourceToPatient = round(660 / lasting.magnification)
     data.EstimatedRadiographicMagnificationFactor = f"{lasting.magnification:.4g}"
@@ -312,9 +313,9 @@ def _grey_scale(data: Dataset, lasting: _Lasting) -> None:
     data.QualityControlImage = "NO"
     if grey.padding is not None:
         data.PixelPaddingValue = grey.padding
-    if lasting.intent == FOR_PROCESSING:
-        return  # raw pixels have no VOI and no presentation (PS3.3 A.27.4)
     data.PresentationLUTShape = "INVERSE" if grey.photometric == "MONOCHROME1" else "IDENTITY"
+    if lasting.intent == FOR_PROCESSING:
+        return  # raw pixels have no VOI (PS3.3 A.27.4)
     if grey.windows:
         data.WindowCenter = [f"{window.center:g}" for window in grey.windows]
         data.WindowWidth = [f"{window.width:g}" for window in grey.windows]

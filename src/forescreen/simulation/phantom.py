@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Float64
 
 from ..errors import InputError
 from ..records import Laterality, View
@@ -44,7 +44,8 @@ from .fields import (
 
 _CENTRE_MM = GRID_ROWS * GRID_MM / 2
 # Grey of fat, what dense tissue adds, what its thickness adds to that, grey of muscle.
-_FAT, _DENSE, _THICK, _MUSCLE = 0.20, 0.25, 0.17, 0.60
+_FAT, _DENSE, _THICK, _MUSCLE = 0.21, 0.22, 0.14, 0.60
+_CLOUDS, _STRANDS = 0.040, 0.100  # contrast at a trait of 0
 _TEXTURE_IN_FAT = 0.6  # contrast of texture in fat, relative to dense tissue
 
 
@@ -121,7 +122,7 @@ def build_phantom(subject: Subject, laterality: Laterality, view: View) -> Phant
     fields = _Fields(subject, laterality, view, Fan.of(x, y, focus_mm=1.5 * outline.reach_mm + 12), breast)
     score = _dense_score(fields.dense(), depth, breast, outline, x, y, _side_fraction(subject, laterality))
     dense: Field = scipy.special.expit(score * np.float32(1 / 0.16))
-    texture = fields.texture(subject.trait)
+    texture = fields.texture()
     # Brighter where the tissue is thicker than it need be to count as dense.
     tissue = _FAT + dense * (_DENSE + _THICK * np.clip(score * np.float32(1 / 1.2), -0.5, 1.0))
     # Texture shows in fat and more in dense tissue; its mean over the breast is taken off, so that the
@@ -261,23 +262,32 @@ class _Fields:
         own = self._white("dense", self.laterality)
         common = self._white("dense", "both")
         own += common
-        return self._field(own, power_law(3.2, 60.0, 1.4, 1.0))
+        return self._field(own, power_law(self._exponent() + 0.4, 60.0, 1.4, 1.0))
 
-    def texture(self, trait: float) -> Field:
-        """Clouds and strands, in presentation units; see the module's docstring for the trait."""
-        chance = stream(self.subject.seed, "texture", self.subject.woman_id).standard_normal(3)
-        exponent = min(max(2.7 + 0.45 * trait + 0.12 * chance[0], 1.2), 4.2)
-        clouds = self._field(self._white("clouds", self.laterality), power_law(exponent, 30.0, 1.4, 1.5))
-        spacing = 11.0 * math.exp(min(max(0.16 * trait + 0.05 * chance[1], -0.6), 0.6))
+    def texture(self) -> Field:
+        """Clouds and strands, in presentation units."""
+        trait, chance = self.subject.trait, self._chance()
+        clouds = self._field(
+            self._white("clouds", self.laterality), power_law(self._exponent(), 30.0, 1.4, 1.5)
+        )
+        spacing = 11.0 * math.exp(min(max(0.18 * trait + 0.05 * chance[1], -0.6), 0.6))
         strands = self._field(self._white("strands", self.laterality), ring(spacing, 2.4))
         # Bright lines where the field crosses zero: a net of ligaments, broken where clouds are dark.
         strands = np.exp(-np.square(strands * np.float32(1 / 0.30)))
         strands *= np.clip(clouds * np.float32(0.7) + np.float32(0.7), 0, 1.6)
-        contrast = math.exp(min(max(0.22 * trait + 0.08 * chance[2], -0.7), 0.7))
-        clouds *= np.float32(0.030 * contrast)
-        strands *= np.float32(0.080 * contrast)
+        contrast = math.exp(min(max(0.25 * trait + 0.08 * chance[2], -0.75), 0.75))
+        clouds *= np.float32(_CLOUDS * contrast)
+        strands *= np.float32(_STRANDS * contrast)
         clouds += strands
         return clouds
+
+    def _exponent(self) -> float:
+        """Exponent of the power law: the higher the trait, the coarser the tissue."""
+        return min(max(2.8 + 0.5 * self.subject.trait + 0.12 * self._chance()[0], 1.2), 4.4)
+
+    def _chance(self) -> Float64[np.ndarray, "3"]:
+        """What else makes her texture differ from other women's."""
+        return stream(self.subject.seed, "texture", self.subject.woman_id).standard_normal(3)
 
     def _field(self, white: White, amplitude: Spectrum) -> Field:
         """Standardised over the breast."""

@@ -177,7 +177,11 @@ def _gamma() -> Vendor:
         full_matrix=Matrix(rows=4740, columns=3540, spacing_mm=0.05),
         pixel_spacing=True,
         grey=GreyScale(
-            photometric="MONOCHROME1", bits_stored=10, sign=1, windows=(Window(center=512, width=1024),)
+            # Air is stored as 1023, beyond the window: the darkest shade of the breast is 1020.
+            photometric="MONOCHROME1",
+            bits_stored=10,
+            sign=1,
+            windows=(Window(center=510.5, width=1021),),
         ),
         stored=_linear(1020, 0),
         background=1023,
