@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from forescreen.report.drawing import axes_at, draw, marker_svg, say
 from forescreen.report.figures import all_figures
+from forescreen.report.forests import ForestCell, ForestRow, Mark
 from forescreen.report.palette import model_styles
-from forescreen.report.results import models
+from forescreen.report.results import Interval, models
 
 from .builders import build_estimate, build_main, build_results
 
@@ -105,6 +106,14 @@ def test_wild_odds_ratios_leave_the_axis_readable() -> None:
     shown = texts_of(str(all_figures({"main": rows})["main"]))
     assert "3e6 (0.00, 9e12)" in shown
     assert "64" in shown
+
+
+def test_a_row_without_an_estimate_is_as_tall_as_one_with_it() -> None:
+    mark = Mark(interval=Interval(value=0.6, lower=None, upper=None), color="", marker="o")
+    one = ForestRow(label="one", cells=(ForestCell(marks=(mark,)), ForestCell()))
+    none = ForestRow(label="none", cells=(ForestCell(text="few, not shown"),))
+    two = ForestRow(label="two", cells=(ForestCell(marks=(mark, mark)), ForestCell()))
+    assert none.height == one.height < two.height
 
 
 def test_nothing_to_draw_gives_no_figure() -> None:

@@ -52,7 +52,7 @@ class ForestRow:
         """Points it takes."""
         if not self.cells:
             return _HEADING
-        return _ROW + _MARK * max((len(cell.marks) - 1 for cell in self.cells), default=0)
+        return _ROW + _MARK * (max(1, *(len(cell.marks) for cell in self.cells)) - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
