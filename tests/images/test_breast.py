@@ -17,7 +17,7 @@ def dice(found: np.ndarray, true: np.ndarray) -> float:
 
 
 def found(pixels: np.ndarray) -> np.ndarray:
-    return find_breast(pixels).at_full_size(*pixels.shape)
+    return find_breast(pixels).at_full_size()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -63,6 +63,15 @@ def test_holes_in_the_breast_belong_to_it() -> None:
     pixels, _ = build_breast()
     pixels[200:206, 60:66] = 0
     assert found(pixels)[200:206, 60:66].all()
+
+
+def test_the_region_reaches_the_last_column_of_any_size() -> None:
+    for columns in (797, 798, 799, 800):
+        pixels, _ = build_breast(rows=1000, columns=columns, chest_wall="right")
+        region = find_breast(pixels)
+        assert region.box[3] == columns
+        assert region.at_full_size().shape == pixels.shape
+        assert region.at_full_size()[500, -1]
 
 
 def test_brightness_and_scale_do_not_matter() -> None:

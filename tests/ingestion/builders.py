@@ -8,20 +8,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from forescreen.dicom.write import (
-    EXPLICIT_LITTLE_ENDIAN,
-    Description,
-    Equipment,
-    GreyScale,
-    Window,
-    derived_uid,
-    write_mammogram,
-)
+from forescreen.dicom.description import Description, Equipment, GreyScale, Window
+from forescreen.dicom.encode import EXPLICIT_LITTLE_ENDIAN
+from forescreen.dicom.write import derived_uid, write_mammogram
 from forescreen.records import STANDARD_VIEWS, Laterality, View
 from tests.images.builders import build_breast
-
-#: Name of each standard view in file names.
-VIEW_NAMES = tuple(f"{side}{view}" for side, view in STANDARD_VIEWS)
 
 
 def write_picture(path: Path, *, seed: int = 0, chest_wall: str = "left", rows: int = 208) -> None:

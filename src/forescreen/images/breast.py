@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from PIL import Image
 from scipy import ndimage
 
 from ..errors import ExamError
@@ -42,10 +41,14 @@ SMALLEST = 0.01
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BreastRegion:
-    """The breast as a mask in which one pixel stands for `factor` x `factor` image pixels."""
+    """The breast in an image of `image_shape`, as a mask of blocks of `factor` x `factor` image pixels.
+
+    Rows and columns that do not fill a block at the bottom and at the right go with the last block.
+    """
 
     mask: Bool[np.ndarray, "row column"]
     factor: int
+    image_shape: tuple[int, int]
 
     @property
     def share(self) -> float:
@@ -55,16 +58,23 @@ class BreastRegion:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """Smallest rectangle around the breast in image pixels: top, bottom, left, right (exclusive)."""
-        rows = np.flatnonzero(self.mask.any(axis=1))
-        columns = np.flatnonzero(self.mask.any(axis=0))
-        k = self.factor
-        return int(rows[0]) * k, (int(rows[-1]) + 1) * k, int(columns[0]) * k, (int(columns[-1]) + 1) * k
+        top, bottom = self._span(np.asarray(self.mask.any(axis=1)), self.image_shape[0])
+        left, right = self._span(np.asarray(self.mask.any(axis=0)), self.image_shape[1])
+        return top, bottom, left, right
 
-    def at_full_size(self, n_rows: int, n_columns: int) -> Bool[np.ndarray, "image_row image_column"]:
-        """The mask with one pixel per image pixel, for an image of this size."""
-        k = self.factor
-        full = np.repeat(np.repeat(self.mask, k, axis=0), k, axis=1)
-        return np.ascontiguousarray(full[:n_rows, :n_columns])
+    def at_full_size(self) -> Bool[np.ndarray, "image_row image_column"]:
+        """The mask with one pixel per image pixel."""
+        rows, columns = (
+            np.minimum(np.arange(size) // self.factor, blocks - 1)
+            for size, blocks in zip(self.image_shape, self.mask.shape, strict=True)
+        )
+        full: np.ndarray = self.mask[rows][:, columns]
+        return full
+
+    def _span(self, has_breast: Bool[np.ndarray, "block"], size: int) -> tuple[int, int]:
+        blocks = np.flatnonzero(has_breast)
+        end = size if blocks[-1] == has_breast.size - 1 else (int(blocks[-1]) + 1) * self.factor
+        return int(blocks[0]) * self.factor, end
 
 
 def find_breast(pixels: Float[np.ndarray, "row column"]) -> BreastRegion:
@@ -74,9 +84,9 @@ def find_breast(pixels: Float[np.ndarray, "row column"]) -> BreastRegion:
     in the image looks like a breast.
     """
     factor = max(1, -(-max(pixels.shape) // WORKING_SIDE))
-    small = np.asarray(Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32)).reduce(factor))
+    small = _block_mean(pixels, factor)
     smooth = ndimage.uniform_filter(small, 3)
-    bright = float(np.partition(smooth.ravel(), int(0.99 * smooth.size))[int(0.99 * smooth.size)])
+    bright = float(np.percentile(smooth, 99))
     if not np.isfinite(bright) or bright <= float(smooth.min()):
         raise ExamError(expected="a breast in the image", found="an image without contrast")
     if float((smooth < bright / BINS).mean()) <= ZERO_SHARE:  # no digital air, no padding: a whole film
@@ -84,7 +94,17 @@ def find_breast(pixels: Float[np.ndarray, "row column"]) -> BreastRegion:
     region = _breast_shaped(small, [level * bright / BINS for level in _air_levels(smooth, bright)])
     if region is None or region.mean() < SMALLEST:
         raise ExamError(expected="a breast in the image", found="no region large enough")
-    return BreastRegion(mask=region, factor=factor)
+    n_rows, n_columns = pixels.shape
+    return BreastRegion(mask=region, factor=factor, image_shape=(n_rows, n_columns))
+
+
+def _block_mean(pixels: Float[np.ndarray, "row column"], factor: int) -> Float[np.ndarray, "block_row block"]:
+    """Mean of each whole block. Strided sums: several times faster than a mean over two axes."""
+    n_rows, n_columns = (size // factor * factor for size in pixels.shape)
+    whole = pixels[:n_rows, :n_columns]
+    tall = sum((whole[i::factor] for i in range(1, factor)), whole[0::factor].astype(np.float32))
+    both = sum((tall[:, i::factor] for i in range(1, factor)), tall[:, 0::factor].copy())
+    return np.asarray(both / np.float32(factor**2), dtype=np.float32)
 
 
 def _breast_shaped(
@@ -119,7 +139,8 @@ def _without_frame(small: Float[np.ndarray, "row column"]) -> Float[np.ndarray, 
 
 def _air_levels(smooth: Float[np.ndarray, "row column"], bright: float) -> list[int]:
     """Histogram bins at which air may end, the likeliest first."""
-    counts = np.histogram(smooth, bins=BINS, range=(0.0, bright))[0].astype(np.float64)
+    bins = (smooth[smooth <= bright] * (BINS / bright)).astype(np.intp)
+    counts = np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS).astype(np.float64)
     split = _otsu(counts)
     zero_share = counts[0] / smooth.size
     dark = counts[: split + 1].copy()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -90,21 +91,23 @@ def resample(
     left = n_columns - placement.left if placement.mirrored else placement.left
     rows = _shares(n_rows, geometry.rows, placement.top, placement.pixel_height)
     columns = _shares(n_columns, geometry.columns, left, placement.pixel_width)
-    if placement.mirrored:
-        columns = columns[:, ::-1]
-    half: np.ndarray = rows @ np.ascontiguousarray(image, dtype=np.float32)
-    return np.ascontiguousarray((columns @ half.T).T)
+    source = image[:, ::-1] if placement.mirrored else image
+    # Sparse times dense: each source row is read once, whatever the ratio.
+    half: np.ndarray = rows @ np.ascontiguousarray(source, dtype=np.float32)
+    return np.ascontiguousarray((columns @ np.ascontiguousarray(half.T)).T)
 
 
+@lru_cache(maxsize=8)  # an image and its mask are resampled alike
 def _shares(n_source: int, n_target: int, start: float, size: float) -> sparse.csr_array:
     """Overlap of each target interval [start + i size, start + (i+1) size) with each source pixel,
     divided by size: rows sum to 1 where the target lies inside the source."""
     edges = start + size * np.arange(n_target + 1)
-    first = np.clip(np.floor(edges[:-1]), 0, n_source).astype(np.int64)
-    last = np.clip(np.ceil(edges[1:]), 0, n_source).astype(np.int64)
+    first = np.clip(np.floor(edges[:-1]), 0, n_source).astype(np.int32)
+    last = np.clip(np.ceil(edges[1:]), 0, n_source).astype(np.int32)
     counts = np.maximum(last - first, 0)
+    ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     target = np.repeat(np.arange(n_target), counts)
-    source = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[target]
+    source = np.arange(ends[-1], dtype=np.int32) + (first - ends[:-1])[target]
     overlap = np.minimum(edges[target + 1], source + 1.0) - np.maximum(edges[target], source)
     values = (np.maximum(overlap, 0.0) / size).astype(np.float32)
-    return sparse.csr_array((values, (target, source)), shape=(n_target, n_source))
+    return sparse.csr_array((values, source, ends), shape=(n_target, n_source))
