@@ -47,8 +47,8 @@ ABSENT = {
     "roc": "Curves are absent because the evaluation stored none.",
     "distributions": "Score distributions are absent because the evaluation stored none.",
     "capture": "Capture is absent because no score was ranked with enough events.",
-    "ppv": "Positive predictive values are absent: a sample of cases and controls fixes the share of cases by design, so "
-    "they need sampling weights or the registry's cancer rate.",
+    "ppv": "Positive predictive values are absent: a sample of cases and controls fixes "
+    "the share of cases by design, so they need sampling weights or the registry's cancer rate.",
     "subgroups": "Subgroups are absent because the evaluation asked for none.",
     "examples": "Example mammograms are absent because the run stored no pictures (there may be no image "
     "model, or it was asked not to).",
