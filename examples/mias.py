@@ -31,6 +31,7 @@ digitised_film = true
 [cohort]
 design = "unmatched"
 held_out = 0.0
+min_months_before_diagnosis = 0  # the cancers are visible: detection
 n_folds = 5
 
 [training]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from .terminal import friendly, say, show_path, summarise
+from .terminal import friendly, make_track, say, show_path, summarise
 
 
 def run(
@@ -32,7 +32,11 @@ def run(
 
             links = link_exams(tables.exams, Store.open(store).manifest)
         selected = select_cohort(
-            tables, settings, available_exams=frozenset(links) if store is not None else None, seed=seed
+            tables,
+            settings,
+            available_exams=frozenset(links) if store is not None else None,
+            seed=seed,
+            track=make_track(),
         )
         if links:
             selected.members["exam_id"] = selected.members["exam_id"].map(links)

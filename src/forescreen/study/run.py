@@ -126,7 +126,9 @@ class StudyRun:
                             "woman_id; check [registry] identity and [images] identity",
                         )
                     available = frozenset(links)
-                cohort = select_cohort(tables, self.config.cohort, available_exams=available, seed=seed)
+                cohort = select_cohort(
+                    tables, self.config.cohort, available_exams=available, seed=seed, track=self.track
+                )
                 if links:
                     cohort.members["exam_id"] = cohort.members["exam_id"].map(links)
             write_cohort(cohort, folder)
