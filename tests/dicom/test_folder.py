@@ -18,6 +18,7 @@ from forescreen.identity import AS_GIVEN, Pseudonyms
 from .builders import (
     EXPLICIT_LITTLE,
     JPEG_LOSSLESS,
+    PROCESSING_CLASS,
     REPORT_CLASS,
     build_mammogram,
     build_pixels,
@@ -111,6 +112,16 @@ def test_the_same_instance_twice_is_one_image(tmp_path: Path) -> None:
     found = index(tmp_path)
     assert [m.file for m in found.exams[0].mammograms] == ["a/first.dcm"]
     assert codes(found) == {"b/copy.dcm": "duplicate_instance"}
+
+
+def test_the_raw_image_of_an_exposure_names_its_processed_partner(tmp_path: Path) -> None:
+    raw = {"SOPClassUID": PROCESSING_CLASS, "PresentationIntentType": "FOR PROCESSING"}
+    save_view(tmp_path, "shown.dcm", number=1)
+    save_view(tmp_path, "raw.dcm", number=1, changes=raw | {"SOPInstanceUID": "1.2.3"})
+    save_view(tmp_path, "lone.dcm", number=2, changes=raw)
+    messages = {refusal.file: refusal.message for refusal in index(tmp_path).refusals}
+    assert "shown.dcm is the processed image of the same exposure" in messages["raw.dcm"]
+    assert "shown.dcm" not in messages["lone.dcm"]
 
 
 def test_of_repeats_the_newest_is_used(tmp_path: Path) -> None:

@@ -127,9 +127,10 @@ def test_a_frame_in_several_fragments_is_joined(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_pixels(path, header), pixels)
 
 
-@pytest.mark.parametrize("syntax", [RLE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000])
+@pytest.mark.parametrize("syntax", [RLE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000, HTJ2K])
 def test_damaged_streams_are_undecodable_and_never_half_an_image(tmp_path: Path, syntax: str) -> None:
-    path = save(tmp_path / "a.dcm", build_mammogram(), syntax=syntax)
+    large = build_pixels(rows=800, columns=700)  # OpenJPH fills in what a large image lacks
+    path = save(tmp_path / "a.dcm", build_mammogram(large), syntax=syntax)
     header = read_header(path)
     assert header.pixel_data is not None
     (offset, length), *_ = header.pixel_data.parts

@@ -109,23 +109,16 @@ def index_folder(
     paths = sorted((p for p in folder.rglob("*") if not p.is_dir()), key=lambda p: p.as_posix())
     refusals: list[Refusal] = []
     candidates: list[_Candidate] = []
+    refused: list[_Candidate] = []
     for path, found in zip(paths, _headers(paths, workers, track), strict=True):
         file = path.relative_to(folder).as_posix()
         if isinstance(found, DicomError):
             refusals.append(Refusal(file=file, code=found.code, codes=(found.code,), message=str(found)))
             continue
-        decision = judge(found, policy)
-        if decision.reasons:
-            refusals.append(
-                Refusal(
-                    file=file,
-                    code=decision.reasons[0].code,
-                    codes=decision.codes,
-                    message=decision.message,
-                )
-            )
-        else:
-            candidates.append(_Candidate(path, file, found, decision))
+        candidate = _Candidate(path, file, found, judge(found, policy))
+        (refused if candidate.decision.reasons else candidates).append(candidate)
+    processed = {candidate.header.exposure: candidate.file for candidate in candidates}
+    refusals.extend(_refusal(candidate, processed) for candidate in refused)
     exams = []
     for group in _group(_first_instances(candidates, refusals)):
         exam = _make_exam(group, pseudonyms, refusals)
@@ -184,6 +177,16 @@ def _pixel_flags(stored: np.ndarray, shown: np.ndarray) -> tuple[str, ...]:
             found=f"a range of {stored_range} stored values, {shown_range:.3f} of the grey scale",
         )
     return ("saturated",) if float((sample >= 0.999).mean()) > MAX_SATURATED else ()
+
+
+def _refusal(candidate: _Candidate, processed: dict[tuple[str, ...], str]) -> Refusal:
+    """The gate's reasons; for raw pixels also the processed image of the same exposure, if it is there."""
+    decision = candidate.decision
+    codes, message = decision.codes, decision.message
+    partner = processed.get(candidate.header.exposure)
+    if "intent_for_processing" in codes and partner:
+        message = f"{message}; {partner} is the processed image of the same exposure"
+    return Refusal(file=candidate.file, code=codes[0], codes=codes, message=message)
 
 
 def _headers(paths: list[Path], workers: int, track: Track) -> Iterable[Header | DicomError]:

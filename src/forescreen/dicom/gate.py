@@ -91,7 +91,7 @@ class Policy:
     #: C-View, S-View and their kind.
     synthetic_2d: bool = False
     #: Fewest rows and columns.
-    min_side: int = 256
+    min_side: int = 128
     #: Smallest side of the field in mm (a spot field is smaller than any full field).
     min_field_mm: float = 50.0
     #: Contact views are 1.00-1.07, magnification views 1.5-2.

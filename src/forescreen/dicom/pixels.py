@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from imagecodecs import jpeg2k_decode, jpeg8_decode, jpegls_decode, packbits_decode
+from imagecodecs import htj2k_decode, jpeg2k_decode, jpeg8_decode, jpegls_decode, packbits_decode
 from jaxtyping import Float32, Float64, UInt16
 
 from ..errors import DicomError
@@ -43,7 +43,8 @@ RLE = "1.2.840.10008.1.2.5"
 _CODECS: dict[str, Callable[[bytes], np.ndarray]] = {
     **dict.fromkeys((f"{_JPEG}50", f"{_JPEG}51", f"{_JPEG}57", f"{_JPEG}70"), jpeg8_decode),
     **dict.fromkeys((f"{_JPEG}80", f"{_JPEG}81"), jpegls_decode),
-    **dict.fromkeys((f"{_JPEG}90", f"{_JPEG}91", f"{_JPEG}201", f"{_JPEG}202", f"{_JPEG}203"), jpeg2k_decode),
+    **dict.fromkeys((f"{_JPEG}90", f"{_JPEG}91"), jpeg2k_decode),
+    **dict.fromkeys((f"{_JPEG}201", f"{_JPEG}202", f"{_JPEG}203"), htj2k_decode),
 }
 #: Transfer syntaxes whose pixels can be decoded.
 DECODABLE = NATIVE | {RLE} | frozenset(_CODECS)
@@ -115,14 +116,15 @@ def _decode_native(data: bytes, header: Header) -> np.ndarray:
 def _decode_stream(data: bytes, header: Header) -> np.ndarray:
     codec = _CODECS[header.transfer_syntax]
     if codec is not jpeg2k_decode and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
-        # libjpeg fills what is missing with grey and says nothing; charls looks for it for 20 s.
+        # libjpeg and OpenJPH fill in what is missing and say nothing, charls looks for it for 20 s;
+        # OpenJPEG is strict by itself.
         raise DicomError(
             "truncated_file",
-            expected="a JPEG stream with its end marker",
+            expected="a compressed stream with its end marker",
             found="one that ends before it",
             remedy="Copy the file again from its source",
         )
-    size = _jpeg2000_size(data) if codec is jpeg2k_decode else _jpeg_size(data)
+    size = _jpeg2000_size(data) if codec in (jpeg2k_decode, htj2k_decode) else _jpeg_size(data)
     if size != (header.rows, header.columns):
         # Before decoding: the codec allocates what the stream asks for, which may be any size.
         raise _undecodable(
@@ -133,7 +135,7 @@ def _decode_stream(data: bytes, header: Header) -> np.ndarray:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Rows and columns in the frame header (SOF, also JPEG-LS's) of a JPEG stream [ISO 10918-1 B.2.2]."""
+    """Rows and columns in the frame header (SOF, also JPEG-LS's) of a JPEG stream, ISO 10918-1 B.2.2."""
     at = 2 if data.startswith(b"\xff\xd8") else len(data)
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -148,7 +150,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg2000_size(data: bytes) -> tuple[int, int] | None:
-    """Rows and columns in the SIZ marker segment [ISO 15444-1 A.5.1], which comes first in the codestream."""
+    """Rows and columns in the SIZ marker segment, ISO 15444-1 A.5.1, which comes first in the codestream."""
     at = data.find(b"\xff\x4f\xff\x51", 0, 4096)  # a JP2 file around it is tolerated
     if at < 0 or len(data) < at + 24:
         return None
