@@ -74,13 +74,6 @@ def test_a_finished_store_is_not_made_again_and_tells_the_same(tmp_path: Path) -
     assert content_of(tmp_path / "store") == before
 
 
-def test_two_workers_make_the_same_bytes_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    csv = build_pictures(tmp_path)
-    ingest_table(csv, tmp_path / "one", geometry=SMALL)
-    ingest_table(csv, tmp_path / "two", geometry=SMALL, workers=2)
-    assert content_of(tmp_path / "one") == content_of(tmp_path / "two")
-
-
 def test_with_a_key_nothing_in_the_store_names_a_woman_or_a_file(tmp_path: Path) -> None:
     csv = build_pictures(tmp_path, n_exams=1)
     edit = pd.read_csv(csv).assign(patient_id="secret", exam_id="hidden")
@@ -190,3 +183,40 @@ def test_a_run_killed_at_any_moment_continues_to_the_same_bytes(
     assert kept[1] >= 3
     assert (store / "pixels-00000.npy").stat().st_mtime_ns == first_shard
     assert content_of(store) == content_of(tmp_path / "whole")
+
+
+def test_workers_leave_with_a_killed_parent(tmp_path: Path) -> None:
+    """Without a watch they wait for work for ever."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", POOL], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert child.stdout is not None
+    worker = int(child.stdout.readline())
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    deadline = time.monotonic() + 20
+    while is_running(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat")
+        return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+POOL = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from forescreen.ingestion.shards import leave_with_parent
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=leave_with_parent)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(60)
+"""

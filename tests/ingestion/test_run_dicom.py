@@ -79,7 +79,7 @@ def test_a_finished_store_is_recognised(tmp_path: Path) -> None:
     folder = build_dicom(tmp_path / "in", n_exams=1)
     first = ingest_dicom(folder, tmp_path / "store", geometry=SMALL)
     before = content_of(tmp_path / "store")
-    assert ingest_dicom(folder, tmp_path / "store", geometry=SMALL, workers=2) == first
+    assert ingest_dicom(folder, tmp_path / "store", geometry=SMALL) == first
     assert content_of(tmp_path / "store") == before
 
 
