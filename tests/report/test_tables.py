@@ -116,11 +116,16 @@ def test_levels_of_a_factor_stand_under_its_name_and_short_rows_are_filled() -> 
         "columns": [{"label": "Controls", "n": 3}, {"label": "Cases", "n": None}],
         "rows": [
             {"label": "Age", "level": None, "values": ["50.1 ± 2.0"]},
-            {"label": "Density", "level": "a", "values": ["1", "2"]},
+            {"label": "Density", "level": "a", "values": ["1280 (40 %)", "20145"]},
             {"label": "Density", "level": "b", "values": ["3", None]},
         ],
     }
     table = all_tables({"table1": section})["table1"]
     shown = [tuple(cell.text for cell in row.cells) for row in table.rows]
-    assert shown == [("Age", "50.1 ± 2.0", "–"), ("Density",), ("a", "1", "2"), ("b", "3", "–")]
+    assert shown == [
+        ("Age", "50.1 ± 2.0", "–"),
+        ("Density",),
+        ("a", "1\u202f280 (40 %)", "20\u202f145"),
+        ("b", "3", "–"),
+    ]
     assert [column.label for column in table.columns] == ["Characteristic", "Controls\nn = 3", "Cases"]

@@ -114,7 +114,7 @@ def _factors(results: dict[str, Any]) -> Markup | None:
     panels = [Panel(title="Odds ratio", reference=1.0, log=True)]
     alt = "Forest plot of the odds ratios of clinical factors by mode of detection. "
     alt += "The numbers are in the table factor_odds_ratios."
-    return forest("factors", alt, rows, panels, label_width=250)
+    return forest("factors", alt, rows, panels, label_width=285)
 
 
 def _subgroups(results: dict[str, Any]) -> Markup | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .numbers import ABSENT, count_text, decimal_text
@@ -44,7 +45,7 @@ def table1(results: dict[str, Any]) -> Table | None:
     before: str | None = None
     for entry in section.get("rows") or []:
         label, level = str(entry.get("label") or ""), entry.get("level")
-        values = [ABSENT if value is None else str(value) for value in entry.get("values") or []]
+        values = [ABSENT if value is None else _spaced(str(value)) for value in entry.get("values") or []]
         values = (values + [ABSENT] * len(groups))[: len(groups)]
         if level is not None and label != before:
             rows.append(Row(cells=(Cell(text=label),), heading=True, level=1))
@@ -61,6 +62,11 @@ def table1(results: dict[str, Any]) -> Table | None:
     return make_table(
         "table1", "Table 1. Characteristics of the women, by outcome.", tuple(columns), rows, records
     )
+
+
+def _spaced(text: str) -> str:
+    """A count, or a count with its percentage, with thousands apart; other texts unchanged."""
+    return re.sub(r"^\d{4,}(?=$| \()", lambda found: count_text(int(found[0])), text)
 
 
 def training(results: dict[str, Any]) -> Table | None:
