@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forescreen.errors import InputError, TooFewEventsError
@@ -217,6 +217,8 @@ def test_a_score_compared_with_itself_does_not_differ() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds)
+@example(seed=118)  # votes of 1/11 and 1/22, whose sums round to a fall of 1e-16
+@example(seed=581)
 def test_area_under_the_adjusted_roc_curve_is_the_concordance(seed: int) -> None:
     data = build_matched(seed=seed, cases=(1, 2), controls=(3, 1, 4), n_sets=11, decimals=0)
     curve = set_percentile_roc(data.score, data.case, sets=data.sets)

@@ -115,6 +115,15 @@ def test_clusters_are_resampled_whole_and_repeatably() -> None:
     assert ours.notes == ("2000 resamples, seed 5",)
 
 
+def test_resamples_keep_the_number_of_women_with_a_cancer() -> None:
+    # All scores tied: the predictive value is the prevalence, in every resample with as many cases.
+    case = np.arange(60) < 6
+    ours = positive_predictive_value(
+        np.zeros(60), case, fraction=0.1, weights=np.full(60, 2.0), n_resamples=50
+    )
+    assert (ours.value, ours.lower, ours.upper) == pytest.approx((0.1, 0.1, 0.1), abs=EXACT)
+
+
 def test_difference_of_two_captures_is_paired() -> None:
     score, case = build_population()
     other = score + np.random.default_rng(9).normal(size=400) * 3

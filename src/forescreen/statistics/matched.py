@@ -212,7 +212,8 @@ def set_percentile_roc(
     doubled = np.repeat(fpr, 2)
     turns = np.ones(doubled.size, dtype=bool)
     turns[1:] = (np.diff(doubled) > 0) | (np.diff(tpr) > 0)
-    curve = np.clip(tpr[turns], 0.0, 1.0)
+    # Sums of votes miss 1, and each other, by rounding: a curve must not fall.
+    curve = np.minimum(np.maximum.accumulate(tpr[turns]), 1.0)
     curve[-1] = 1.0
     return RocCurve(fpr=doubled[turns], tpr=curve, auc=area)
 
