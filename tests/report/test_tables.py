@@ -122,10 +122,6 @@ def test_levels_of_a_factor_stand_under_its_name_and_short_rows_are_filled() -> 
     }
     table = all_tables({"table1": section})["table1"]
     shown = [tuple(cell.text for cell in row.cells) for row in table.rows]
-    assert shown == [
-        ("Age", "50.1 ± 2.0", "–"),
-        ("Density",),
-        ("a", "1\u202f280 (40 %)", "20\u202f145"),
-        ("b", "3", "–"),
-    ]
+    levels = [("a", "1\u202f280 (40 %)", "20\u202f145"), ("b", "3", "–")]
+    assert shown == [("Age", "50.1 ± 2.0", "–"), ("Density",), *levels]
     assert [column.label for column in table.columns] == ["Characteristic", "Controls\nn = 3", "Cases"]

@@ -58,7 +58,7 @@ def overlay_png(
     image_shape: tuple[int, int] | None = None,
     threshold: float = 0.15,
 ) -> str:
-    """A saliency map as base64 of a PNG with opacity (a palette of RGBA colours) to lay on the mammogram it belongs to.
+    """A saliency map as base64 of a PNG with opacity, to lay on the mammogram it belongs to.
 
     `saliency` is [row, column] of any resolution, higher = drives the score up more; negative values
     count as 0. It is divided by `ceiling` (its own maximum if None; give one ceiling for the views of
