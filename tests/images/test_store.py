@@ -52,7 +52,6 @@ def test_a_stored_exam_equals_the_prepared_exam_to_the_last_bit(tmp_path: Path) 
         assert np.array_equal(stored.present, fresh.present)
         assert (stored.woman_id, stored.spacing_mm) == ("w1", 8.0)
     assert store.rows("e2").tolist() == [-1, 5, 4, -1]
-    assert store.batch(["e2", "e1"]).shape == (2, 4, 32, 26)
 
 
 def test_views_are_read_from_the_file_and_cannot_be_changed(tmp_path: Path) -> None:

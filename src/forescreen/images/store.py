@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float, Int, UInt16
+from jaxtyping import Int, UInt16
 
 from ..errors import InputError, InterruptedStageError
 from ..files import plain, read_json, write_csv, write_json, write_with
@@ -98,6 +98,7 @@ class Store:
         #: Exams in the order of their first mammogram.
         self.exam_ids: tuple[str, ...] = tuple(rows_of)
         self._rows_of = rows_of
+        self._woman = manifest["woman_id"].to_numpy()
         self._shard = manifest["shard"].to_numpy()
         self._index = manifest["index"].to_numpy()
         self._open = lru_cache(maxsize=OPEN_SHARDS)(self._map)
@@ -163,15 +164,11 @@ class Store:
         first = int(rows[rows >= 0][0])
         return ExamTensor(
             exam_id=exam_id,
-            woman_id=str(self.manifest["woman_id"].iloc[first]),
+            woman_id=str(self._woman[first]),
             images=images,
             present=rows >= 0,
             spacing_mm=self.geometry.spacing_mm,
         )
-
-    def batch(self, exam_ids: Sequence[str]) -> Float[np.ndarray, "exam 4 row column"]:
-        """Several exams at once; absent views are 0 (a present view has pixels above 0)."""
-        return np.stack([self.exam(exam_id).images for exam_id in exam_ids])
 
     def _map(self, shard: int) -> np.ndarray:
         pixels: np.ndarray = np.load(self.folder / _pixels_name(shard), mmap_mode="r")
