@@ -129,13 +129,18 @@ def test_a_frame_in_several_fragments_is_joined(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("syntax", [RLE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000, HTJ2K])
 def test_damaged_streams_are_undecodable_and_never_half_an_image(tmp_path: Path, syntax: str) -> None:
-    large = build_pixels(rows=800, columns=700)  # OpenJPH fills in what a large image lacks
+    large = build_pixels(rows=800, columns=700)
     path = save(tmp_path / "a.dcm", build_mammogram(large), syntax=syntax)
     header = read_header(path)
     assert header.pixel_data is not None
     (offset, length), *_ = header.pixel_data.parts
     stream = path.read_bytes()[offset : offset + length]
-    for data in (stream[: length // 2], stream[:40], b"", b"\0" * 100):
+    damaged = [stream[: length // 2], stream[:40], b"", b"\0" * 100]
+    if (
+        syntax != JPEG_LOSSLESS
+    ):  # a hole before the end marker: libjpeg does not tell (reference page, Limits)
+        damaged.append(stream[: length // 2] + b"\xff\xd9")
+    for data in damaged:
         with pytest.raises(DicomError, match="expected") as caught:
             decode(data, header)
         assert caught.value.code in {"undecodable_pixels", "truncated_file"}

@@ -44,6 +44,7 @@ def test_an_ordinary_header_is_read_in_full(tmp_path: Path) -> None:
         ("006M", "", 0.5),
         ("", "19630314", 58.0),
         ("unknown", "", None),
+        ("\u00b357Y", "", None),  # a digit to Python, not a number
         ("", "19631399", None),
     ],
 )

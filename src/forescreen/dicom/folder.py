@@ -25,7 +25,7 @@ from ..errors import DicomError
 from ..identity import Pseudonyms
 from ..progress import Track, silent
 from ..records import STANDARD_VIEWS, Acquisition, Laterality, Mammogram, Refusal, View
-from .gate import Decision, Policy, judge
+from .gate import Decision, Policy, intent_of, judge
 from .pixels import PROFILE, present
 from .read import read_header, read_pixels
 from .tags import Header
@@ -157,7 +157,7 @@ def load_mammogram(file: MammogramFile) -> Mammogram:
             software=header.software,
             transfer_syntax=header.transfer_syntax,
             photometric=header.grayscale.photometric,
-            intent=header.intent or ("FOR PRESENTATION" if header.modality == "MG" else ""),
+            intent=intent_of(header),
             voi=presented.voi,
             spacing_source=file.spacing_source,
             pixels_sha256=hashlib.sha256(stored.astype("<u2", copy=False).data).hexdigest(),

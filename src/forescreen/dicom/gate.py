@@ -221,9 +221,14 @@ def _object_findings(header: Header) -> Iterator[Finding]:
     yield from _intent_findings(header)
 
 
+def intent_of(header: Header) -> str:
+    """FOR PRESENTATION, FOR PROCESSING or "": the header's word, else what the SOP class says."""
+    return header.intent or _INTENT_OF_CLASS.get(header.sop_class, "")
+
+
 def _intent_findings(header: Header) -> Iterator[Finding]:
     by_class = _INTENT_OF_CLASS.get(header.sop_class, "")
-    intent = header.intent or by_class
+    intent = intent_of(header)
     if by_class and header.intent and header.intent != by_class:
         yield Finding("intent_conflict", f"{by_class} as the SOP class says", _short(header.intent))
     if intent == "FOR PROCESSING" or by_class == "FOR PROCESSING":

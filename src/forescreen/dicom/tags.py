@@ -388,7 +388,7 @@ def _iso_date(text: str) -> str:
 
 def _age(age: str, birth: str, study_date: str) -> float | None:
     """Age in years from PatientAge (nnnD, nnnW, nnnM, nnnY), else from the dates; None where unknown."""
-    if len(age) >= 2 and age[:-1].isdigit() and age[-1].upper() in "DWMY":
+    if age.isascii() and age[:-1].isdigit() and age[-1].upper() in "DWMY":
         return int(age[:-1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[age[-1].upper()]
     born = _iso_date(birth)
     if born and study_date:
