@@ -21,6 +21,7 @@ from .vendors import LEVELS, Matrix, Vendor
 
 _EDGE_STEP_MM = 1 / 32  # resolution of the skin profile
 _EDGE_OUTSIDE_MM, _EDGE_STEPS = 2.0, 1216  # profile from 2 mm outside the skin to 36 mm inside
+_BLOCK_PIXELS = 1 << 17  # pixels worked on at once: what stays in the cache
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,27 +53,33 @@ def expose(
     first_row = max(0, math.ceil(top / spacing_mm - 0.5))
     last_row = min(rows, math.floor((top + n_y * GRID_MM) / spacing_mm))
     n_columns = min(columns, math.floor(n_x * GRID_MM / spacing_mm))
-    down = _spline(n_y, (np.arange(first_row, last_row) + 0.5) * spacing_mm - top)
     across = _spline(n_x, (np.arange(n_columns) + 0.5) * spacing_mm)
-
+    depth, tissue = (_along_rows(field, across) for field in (phantom.depth_mm, phantom.tissue))
     profile, skin, air = _edge_profile(spacing_mm)
-    step = _resample(phantom.depth_mm, down, across)
-    step += _EDGE_OUTSIDE_MM
-    step *= 1 / _EDGE_STEP_MM
-    np.clip(step, 0, _EDGE_STEPS - 1, out=step)
-    index = step.astype(np.intp)
-    image = _resample(phantom.tissue, down, across)
-    image *= np.take(profile, index, mode="clip")
-    image += np.take(skin, index, mode="clip")
-    quantum = normals(generator, image.shape)
-    quantum *= noise * 0.1 / spacing_mm * (LEVELS - 1)
-    # Dense tissue lets fewer photons through: its noise is the larger one.
-    image *= LEVELS - 1
-    quantum *= image * (0.9 / (LEVELS - 1)) + 0.55
-    image += quantum
-    np.clip(image, 1, LEVELS - 1, out=image)
-    levels = image.astype(np.uint16)
-    levels[index <= air] = 0
+    grain = noise * 0.1 / spacing_mm
+
+    levels = np.empty((last_row - first_row, n_columns), np.uint16)
+    n_rows = max(1, _BLOCK_PIXELS // n_columns)
+    for start in range(0, levels.shape[0], n_rows):
+        stop = min(start + n_rows, levels.shape[0])
+        down = _spline(n_y, (np.arange(first_row + start, first_row + stop) + 0.5) * spacing_mm - top)
+        step = down @ depth
+        step += _EDGE_OUTSIDE_MM
+        step *= 1 / _EDGE_STEP_MM
+        np.clip(step, 0, _EDGE_STEPS - 1, out=step)
+        index = step.astype(np.intp)
+        image = down @ tissue
+        image *= np.take(profile, index, mode="clip")
+        image += np.take(skin, index, mode="clip")
+        quantum = normals(generator, image.shape)
+        # Dense tissue lets fewer photons through: its noise is the larger one.
+        quantum *= image * (0.9 * grain) + 0.55 * grain
+        image += quantum
+        image *= LEVELS - 1
+        np.clip(image, 1, LEVELS - 1, out=image)
+        block = levels[start:stop]
+        block[...] = image
+        block[index <= air] = 0
     return Exposure(levels=levels, first_row=first_row)
 
 
@@ -133,13 +140,9 @@ def _spline(n_cells: int, position_mm: np.ndarray) -> scipy.sparse.csr_array:
     )
 
 
-def _resample(
-    field: Field, down: scipy.sparse.csr_array, across: scipy.sparse.csr_array
-) -> Float32[np.ndarray, "row column"]:
+def _along_rows(field: Field, across: scipy.sparse.csr_array) -> Float32[np.ndarray, "y column"]:
     # Sparse products are single-threaded and add in a fixed order: same bytes with any BLAS.
-    narrow = np.ascontiguousarray((across @ np.ascontiguousarray(field.T)).T)
-    wide: Float32[np.ndarray, "row column"] = down @ narrow
-    return wide
+    return np.ascontiguousarray((across @ np.ascontiguousarray(field.T)).T)
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 import scipy.special
-from jaxtyping import Complex64, Float32, Int32
+from jaxtyping import Complex64, Float32, Int
 
 GRID_MM = 0.75
 GRID_ROWS, GRID_COLUMNS = 288, 224  # 216 x 168 mm: what the smallest detector takes; good FFT lengths
@@ -80,9 +80,9 @@ def ring(spacing_mm: float, stretch: float) -> Spectrum:
 class Fan:
     """Where in a field of straight tissue each cell lies: ducts and ligaments converge on the nipple."""
 
-    rows: Int32[np.ndarray, "y x"]
-    columns: Int32[np.ndarray, "x"]
-    part: Field
+    above: Int[np.ndarray, "y x"]  # cell of the flattened field, and the cell below it
+    below: Int[np.ndarray, "y x"]
+    part: Field  # how far from the one to the other
 
     @classmethod
     def of(cls, x: Float32[np.ndarray, "x"], y: Float32[np.ndarray, "y"], *, focus_mm: float) -> Fan:
@@ -90,12 +90,15 @@ class Fan:
         spread = 1 / (1 - x / np.float32(focus_mm))
         at = y[:, None] * spread * np.float32(1 / GRID_MM) + np.float32(GRID_ROWS / 2)
         floor = np.floor(at)
-        return cls(floor.astype(np.int32) % GRID_ROWS, np.arange(x.size, dtype=np.int32), at - floor)
+        # Fields repeat themselves, so that rows may wrap.
+        above = floor.astype(np.intp) % GRID_ROWS * GRID_COLUMNS + np.arange(x.size)
+        return cls(above, (above + GRID_COLUMNS) % (GRID_ROWS * GRID_COLUMNS), at - floor)
 
     def bend(self, field: Field) -> Field:
         """The field as the tissue runs, linear between rows."""
-        above: Field = field[self.rows, self.columns]
-        below: Field = field[(self.rows + 1) % GRID_ROWS, self.columns]
+        flat = field.ravel()
+        above: Field = np.take(flat, self.above, mode="clip")
+        below: Field = np.take(flat, self.below, mode="clip")
         below -= above
         below *= self.part
         below += above

@@ -1,20 +1,19 @@
 """A breast as a picture: what one compressed breast looks like in one view.
 
 In: a `Subject` (body mass index, dense fraction, parenchymal trait, seeds of woman and exam), side
-and view. Out: a `Phantom` on a grid of 0.75 mm, and from it the presentation levels that a detector
-of any matrix shows. Chest wall at column 0, axilla on top; who stores pictures flips right breasts.
+and view. Out: a `Phantom` on a grid of 0.75 mm, chest wall at column 0, axilla on top; who stores
+pictures flips right breasts.
 
 Built of: an outline (half a superellipse; the oblique one is cut by the upper edge and has the
 pectoral muscle), dense tissue (a smooth random field over a central prior, cut at the quantile that
-makes the dense fraction true), clouds and strands of power-law noise over all tissue, thinning towards
-the skin, skin line, nipple, quantum noise. Power-law clouds describe mammographic parenchyma with an
-exponent near 3 [Burgess2001]; that a coarse, contrasty texture goes with risk beyond density is the
-finding the trait imitates [Li2012]. All constants below are choices for plausible looks, not
-measurements.
+makes the dense fraction true), clouds and strands over all tissue, nipple. Clouds are power-law noise,
+which describes mammographic parenchyma with an exponent near 3 [Burgess2001]. All other constants are
+choices for plausible looks, not measurements, and the trait is an invention.
 
-The trait moves the exponent of the clouds, the spacing of the strands, the contrast of both, and the
-difference of dense tissue between left and right; it leaves the dense fraction averaged over the
-views, the outline and the mean grey alone (the texture's mean over the breast is subtracted).
+The trait moves the exponent of the clouds and of the dense tissue's field, the spacing of the strands,
+the contrast of clouds and strands, and the difference of dense tissue between left and right. It leaves
+the outline, the dense fraction averaged over the views, and the mean grey alone (the texture's mean
+over the breast is subtracted).
 """
 
 from __future__ import annotations
@@ -119,7 +118,9 @@ def build_phantom(subject: Subject, laterality: Laterality, view: View) -> Phant
     depth = _depth(outline, x, y, stream(subject.seed, "outline", subject.woman_id, laterality, view))
     muscle = _muscle(outline, x, y)
     breast = (depth > 0) & (muscle < 0.5)
-    fields = _Fields(subject, laterality, view, Fan.of(x, y, focus_mm=1.5 * outline.reach_mm + 12), breast)
+    fan = Fan.of(x, y, focus_mm=1.5 * outline.reach_mm + 12)
+    chance = stream(subject.seed, "texture", subject.woman_id).standard_normal(3)
+    fields = _Fields(subject, laterality, view, fan, breast, chance)
     score = _dense_score(fields.dense(), depth, breast, outline, x, y, _side_fraction(subject, laterality))
     dense: Field = scipy.special.expit(score * np.float32(1 / 0.16))
     texture = fields.texture()
@@ -256,6 +257,7 @@ class _Fields:
     view: View
     fan: Fan
     breast: Bool[np.ndarray, "y x"]
+    chance: Float64[np.ndarray, "3"]  # what else makes her texture differ from other women's
 
     def dense(self) -> Field:
         """Field of the dense tissue; half of its variance is common to left and right."""
@@ -266,7 +268,7 @@ class _Fields:
 
     def texture(self) -> Field:
         """Clouds and strands, in presentation units."""
-        trait, chance = self.subject.trait, self._chance()
+        trait, chance = self.subject.trait, self.chance
         clouds = self._field(
             self._white("clouds", self.laterality), power_law(self._exponent(), 30.0, 1.4, 1.5)
         )
@@ -283,11 +285,7 @@ class _Fields:
 
     def _exponent(self) -> float:
         """Exponent of the power law: the higher the trait, the coarser the tissue."""
-        return min(max(2.8 + 0.5 * self.subject.trait + 0.12 * self._chance()[0], 1.2), 4.4)
-
-    def _chance(self) -> Float64[np.ndarray, "3"]:
-        """What else makes her texture differ from other women's."""
-        return stream(self.subject.seed, "texture", self.subject.woman_id).standard_normal(3)
+        return min(max(2.8 + 0.5 * self.subject.trait + 0.12 * float(self.chance[0]), 1.2), 4.4)
 
     def _field(self, white: White, amplitude: Spectrum) -> Field:
         """Standardised over the breast."""
