@@ -167,7 +167,6 @@ def judge(header: Header, policy: Policy) -> Decision:
             *_orientation_findings(header, reading),
             *_modifier_findings(header, policy, reading),
             *_spacing_findings(spacing),
-            *_privacy_findings(header),
         ):
             if film and finding.code in _FILM_FORGIVES:
                 flags.append(finding.code)
@@ -218,6 +217,8 @@ def _object_findings(header: Header) -> Iterator[Finding]:
         yield Finding("not_mammography_modality", "Modality MG", _short(header.modality))
     if header.body_part and not any(word in header.body_part for word in _BREAST):
         yield Finding("body_part_other", "body part BREAST", _short(header.body_part))
+    if header.burned_in:
+        yield Finding("burned_in_annotation", "pixels without a name in them", "BurnedInAnnotation YES")
     yield from _intent_findings(header)
 
 
@@ -365,11 +366,6 @@ def _spacing_findings(spacing: Spacing) -> Iterator[Finding]:
         yield Finding("pixel_spacing_missing", "PixelSpacing or ImagerPixelSpacing", "neither")
     elif spacing.conflict:
         yield Finding("pixel_spacing_conflict", "spacings that agree", spacing.conflict)
-
-
-def _privacy_findings(header: Header) -> Iterator[Finding]:
-    if header.burned_in:
-        yield Finding("burned_in_annotation", "pixels without a name in them", "BurnedInAnnotation YES")
 
 
 def _flags(header: Header, policy: Policy, reading: ViewReading, spacing: Spacing) -> Iterator[str]:
