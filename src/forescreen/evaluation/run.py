@@ -16,7 +16,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from ..clinical.factors import Design, available_factors, design
-from ..errors import InputError, TooFewEventsError
+from ..errors import InputError
 from ..records import Estimate, Outcome
 from ..statistics.association import conditional_logistic
 from ..statistics.matched import independent_difference
@@ -175,7 +175,7 @@ def _predictions(
                 matched=matched,
                 train_groups=train_groups,
             )
-        except TooFewEventsError as error:
+        except InputError as error:  # too few events, or covariates that determine each other
             notes.add(f"{_LABELS.get(key, key)}, {case_type}: {error}")
 
     predictions: dict[str, Scores] = {}
@@ -383,9 +383,13 @@ def _factor_odds_ratios(
         if int((case & known).sum()) <= design_.X.shape[1] + 1:
             notes.add(f"{case_type}: too few sets for adjusted odds ratios of the factors.")
             return
-        fitted = conditional_logistic(
-            design_.X[known], case[known], sets=members["set_id"].to_numpy()[known], names=design_.names
-        )
+        try:
+            fitted = conditional_logistic(
+                design_.X[known], case[known], sets=members["set_id"].to_numpy()[known], names=design_.names
+            )
+        except InputError as error:
+            notes.add(f"Odds ratios of the factors, {case_type}: {error}")
+            return
         picked = (
             design_.columns[chosen] if isinstance(chosen, slice) else [design_.columns[i] for i in chosen]
         )

@@ -18,7 +18,7 @@ from ..images.picture import encode_png, overlay_png
 from ..images.store import Store
 from ..models.checkpoint import load_model
 from ..models.saliency import saliency
-from ..records import STANDARD_VIEWS, Outcome
+from ..records import STANDARD_VIEWS, Laterality, Outcome
 
 
 def export_examples(
@@ -39,11 +39,11 @@ def export_examples(
         maps = saliency(predictor, exam, mode, device=device)
         views = [
             {
-                "label": f"{'Left' if laterality == 'L' else 'Right'} {view}",
-                "image_png": encode_png(exam.images[i]),
-                "saliency_png": overlay_png(maps[i], ceiling=max(float(maps.max()), 1e-9)),
+                "label": f"{'Left' if laterality == Laterality.LEFT else 'Right'} {view}",
+                "image_png": encode_png(_hang(exam.images[i], laterality)),
+                "saliency_png": overlay_png(_hang(maps[i], laterality), ceiling=max(float(maps.max()), 1e-9)),
             }
-            for i, (laterality, view) in enumerate(STANDARD_VIEWS)
+            for i, laterality, view in _HANGING
             if exam.present[i]
         ]
         examples.append(
@@ -56,6 +56,18 @@ def export_examples(
         )
     write_json(out, examples)
     return len(examples)
+
+
+#: The order of a reading room: right and left CC, right and left MLO.
+_HANGING = sorted(
+    ((i, laterality, view) for i, (laterality, view) in enumerate(STANDARD_VIEWS)),
+    key=lambda slot: (slot[2], slot[1] != Laterality.RIGHT),
+)
+
+
+def _hang(image: np.ndarray, laterality: Laterality) -> np.ndarray:
+    """Chest walls back to back: the store keeps every chest wall on the left, so right breasts turn."""
+    return np.ascontiguousarray(image[:, ::-1]) if laterality == Laterality.RIGHT else image
 
 
 def _choose(joined: pd.DataFrame) -> list[tuple[str, pd.Series[Any]]]:

@@ -50,6 +50,7 @@ def with_images(
         kept = kept[~incomplete]
     step = {
         "step": "Exams with mammograms that passed the intake",
+        "unit": "exams",
         "n_women": int(kept["woman_id"].nunique()),
         "n_exams": len(kept),
         "excluded": [

@@ -31,6 +31,7 @@ from ..evaluation.tables_in import read_members, read_scores
 from ..files import file_sha256, fingerprint, plain, read_json, write_csv, write_json
 from ..identity import AS_GIVEN, Pseudonyms, load_or_make_key
 from ..images.store import Store
+from ..ingestion.pictures import CODES as PICTURE_CODES
 from ..ingestion.run import ingest_dicom, ingest_table
 from ..ingestion.table import read_image_table
 from ..progress import Track, silent
@@ -340,6 +341,7 @@ class StudyRun:
         refused = pd.read_csv(self.folder / "store" / "refused.csv")
         counts = refused["code"].value_counts()
         store = Store.open(self.folder / "store")
+        meanings = {**PICTURE_CODES, **CODES}
         training = read_json(self.folder / "model" / "training.json")
         return {
             "forescreen": __version__,
@@ -356,7 +358,7 @@ class StudyRun:
             "provenance": self._provenance(store),
             "flow": read_json(self.folder / "members" / "flow.json"),
             "refused": [
-                {"code": code, "n": int(n), "meaning": CODES.get(code, "")} for code, n in counts.items()
+                {"code": code, "n": int(n), "meaning": meanings.get(code, "")} for code, n in counts.items()
             ],
             "n_images": len(store.manifest),
             "n_images_refused": len(refused),

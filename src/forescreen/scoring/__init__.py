@@ -1,0 +1,1 @@
+"""A model and an image store become scores, a worklist and example pictures."""
