@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIGURES: dict[str, dict[str, str]] = {
     "simulate": {"women_per_s": "simulated registry, women per second (tables written)"},
     "render": {
-        "images_per_s_per_core_binning_8": "mammograms rendered as DICOM per second and core, detector binned 8 × 8",
+        "images_per_s_per_core_binning_8": "mammograms rendered per second and core, detector binned 8 × 8",
         "images_per_s_per_core_binning_4": "the same, binned 4 × 4",
         "images_per_s_per_core_binning_1": "the same, full detector matrix",
     },
@@ -74,7 +74,8 @@ def main() -> int:
     page = [
         "# Benchmarks",
         "",
-        f"Written by `make bench` on {machine['cores']} cores ({machine['cpu']}), Python {machine['python']}. "
+        f"Written by `make bench` on {machine['cores']} cores ({machine['cpu']}), "
+        f"Python {machine['python']}. "
         "Medians within one run; on a shared machine, trust the ratios.",
         "",
         "| figure | value | command |",

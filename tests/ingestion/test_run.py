@@ -212,11 +212,9 @@ def is_running(process: int) -> bool:
 
 POOL = """
 import os, time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from forescreen.ingestion.shards import leave_with_parent
+from forescreen.processes import worker_pool
 if __name__ == "__main__":
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=leave_with_parent)
+    pool = worker_pool(1)
     print(pool.submit(os.getpid).result(), flush=True)
     time.sleep(60)
 """

@@ -34,15 +34,21 @@ def run(
         track = make_track()
         started = time.monotonic()
         if dicom is not None:
+            from ..images.geometry import Geometry
             from ..ingestion.run import ingest_dicom
-            from ..models.checkpoint import read_geometry
+            from ..models.checkpoint import read_card
             from .identity import choose
 
+            canvas = read_card(model).geometry
             store = out / "store"
             ingest_dicom(
                 dicom,
                 store,
-                geometry=read_geometry(model),
+                geometry=Geometry(
+                    rows=int(canvas["rows"]),
+                    columns=int(canvas["columns"]),
+                    spacing_mm=float(canvas["spacing_mm"]),
+                ),
                 pseudonyms=choose(identity, out),
                 workers=workers or default_workers(),
                 track=track,

@@ -14,15 +14,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DicomError
 from ..identity import Pseudonyms
+from ..processes import worker_pool
 from ..progress import Track, silent
 from ..records import STANDARD_VIEWS, Acquisition, Laterality, Mammogram, Refusal, View
 from .gate import Decision, Policy, intent_of, judge
@@ -194,7 +193,7 @@ def _headers(paths: list[Path], workers: int, track: Track) -> Iterable[Header |
     if workers <= 1 or len(paths) < 2:
         yield from track(map(_header_or_error, paths), label, len(paths))
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         found = pool.map(_header_or_error, paths, chunksize=max(1, min(64, len(paths) // workers)))
         yield from track(found, label, len(paths))
 

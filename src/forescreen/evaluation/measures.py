@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from ..errors import TooFewEventsError
+from ..errors import InputError
 from ..records import Estimate
 from ..statistics.association import odds_ratio_per_control_sd
 from ..statistics.discrimination import RocCurve, auc, auc_difference, roc_curve
@@ -33,10 +33,10 @@ class Notes:
             self.texts.append(text)
 
     def attempt(self, label: str, measure: Callable[[], Estimate]) -> Estimate | None:
-        """The measure, or None and a note when there are too few events for it."""
+        """The measure, or None and a note when the data cannot support it (too few events, no variation)."""
         try:
             return measure()
-        except TooFewEventsError as error:
+        except InputError as error:
             self.add(f"{label}: {error}")
             return None
 

@@ -7,6 +7,7 @@ dictionary of plain values, the body of `results.json` (its keys are listed in
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 from itertools import combinations
 from typing import Any
@@ -18,9 +19,8 @@ from jaxtyping import Bool, Float
 from ..clinical.factors import Design, available_factors, design
 from ..errors import InputError
 from ..records import Estimate, Outcome
-from ..statistics.association import conditional_logistic
 from ..statistics.matched import independent_difference
-from ..statistics.triage import capture, positive_predictive_value
+from .factor_odds import factor_odds_ratios
 from .measures import (
     Notes,
     Sample,
@@ -32,6 +32,7 @@ from .measures import (
 )
 from .plan import EvaluationPlan, PeerTable
 from .predictors import ModelInfo, groups, image_score, regression_score, rows_of, stack
+from .ranking import capture_table
 from .subgroups import subgroup_concordance
 from .table_one import table_one
 
@@ -66,7 +67,7 @@ def evaluate(
     """
     notes = Notes()
     joined = _join(members, scores, peers)
-    case_types = [o for o in Outcome if o != Outcome.NONE and (joined["outcome"] == o).any()]
+    case_types: list[Outcome] = [o for o in Outcome if o != Outcome.NONE and (joined["outcome"] == o).any()]
     if not case_types:
         raise InputError(
             expected="at least one cancer among the members",
@@ -107,9 +108,17 @@ def evaluate(
             continue
         judged_scores = {key: score[chosen] for key, score in predictions.items()}
         _measure(results, table, sample, judged_scores, case_type, matched, plan, notes, concordances)
-        _triage(results, joined, predictions, case_type, judged, plan, notes)
+        results["capture"] += capture_table(
+            joined[judged],
+            {k: s[judged] for k, s in predictions.items()},
+            case_type=case_type,
+            plan=plan,
+            notes=notes,
+        )
         if matched:
-            results["factor_odds_ratios"] += _factor_odds_ratios(joined, factors, case_type, notes)
+            results["factor_odds_ratios"] += factor_odds_ratios(
+                joined, factors, case_type=case_type, notes=notes
+            )
     if {Outcome.SCREEN_DETECTED, Outcome.INTERVAL} <= set(case_types):
         for key, by_type in concordances.items():
             if len(by_type) == 2:
@@ -252,8 +261,8 @@ def _measure(
     concordances: dict[str, dict[str, Estimate]],
 ) -> None:
     for key, score in scores.items():
-        c = notes.attempt(f"{key}, {case_type}", lambda s=score: concordance(sample, s))
-        odds = notes.attempt(f"{key}, {case_type}", lambda s=score: odds_ratio_per_sd(sample, s))
+        c = notes.attempt(f"{key}, {case_type}", partial(concordance, sample, score))
+        odds = notes.attempt(f"{key}, {case_type}", partial(odds_ratio_per_sd, sample, score))
         if c is not None:
             concordances.setdefault(key, {})[case_type] = c
         results["main"].append(
@@ -280,7 +289,7 @@ def _measure(
     for a, b in combinations(scores, 2):
         difference = notes.attempt(
             f"{a} − {b}, {case_type}",
-            lambda x=scores[a], y=scores[b]: concordance_difference(sample, x, y),
+            partial(concordance_difference, sample, scores[a], scores[b]),
         )
         results["comparisons"].append(
             {
@@ -316,104 +325,6 @@ def _distribution(
                 "counts": counts.tolist(),
             }
         )
-    return rows
-
-
-def _triage(
-    results: dict[str, Any],
-    members: pd.DataFrame,
-    predictions: dict[str, Scores],
-    case_type: str,
-    judged: Bool[np.ndarray, "member"],
-    plan: EvaluationPlan,
-    notes: Notes,
-) -> None:
-    """Capture and PPV in the top shares of the ranking, controls weighted to the screened population."""
-    finite = np.logical_and.reduce([np.isfinite(s) for s in predictions.values()])
-    rows = judged & finite & np.asarray(members["outcome"].isin([case_type, Outcome.NONE]))
-    case = np.asarray(members["outcome"] == case_type)[rows]
-    weights = members["weight"].to_numpy(float)[rows] if "weight" in members else np.ones(int(rows.sum()))
-    women = members["woman_id"].to_numpy()[rows]
-    # Without sampling weights the cases' share is the design's, not the population's: no PPV.
-    weighted = bool(np.ptp(weights) > 0)
-    for key, score in predictions.items():
-        for fraction in plan.fractions:
-            label = f"capture in the top {fraction:.0%}, {key}, {case_type}"
-            captured = notes.attempt(
-                label,
-                lambda s=score, f=fraction: capture(
-                    s[rows], case, fraction=f, weights=weights, cluster=women, n_resamples=plan.n_resamples
-                ),
-            )
-            ppv = None
-            if weighted:
-                ppv = notes.attempt(
-                    label,
-                    lambda s=score, f=fraction: positive_predictive_value(
-                        s[rows],
-                        case,
-                        fraction=f,
-                        weights=weights,
-                        cluster=women,
-                        n_resamples=plan.n_resamples,
-                    ),
-                )
-            if captured is not None:
-                results["capture"].append(
-                    {
-                        "model": key,
-                        "case_type": case_type,
-                        "fraction": fraction,
-                        "capture": captured.as_dict(),
-                        "ppv": ppv.as_dict() if ppv else None,
-                    }
-                )
-
-
-def _factor_odds_ratios(
-    members: pd.DataFrame, factors: Design, case_type: str, notes: Notes
-) -> list[dict[str, Any]]:
-    """Adjusted odds ratios of the factors in all sets (association, not prediction)."""
-    of_type = rows_of(members, case_type, matched=True)
-    case = np.asarray(members["outcome"] == case_type)
-    rows: list[dict[str, Any]] = []
-
-    def fit(design_: Design, chosen: slice | list[int]) -> None:
-        known = of_type & design_.complete
-        if int((case & known).sum()) <= design_.X.shape[1] + 1:
-            notes.add(f"{case_type}: too few sets for adjusted odds ratios of the factors.")
-            return
-        try:
-            fitted = conditional_logistic(
-                design_.X[known], case[known], sets=members["set_id"].to_numpy()[known], names=design_.names
-            )
-        except InputError as error:
-            notes.add(f"Odds ratios of the factors, {case_type}: {error}")
-            return
-        picked = (
-            design_.columns[chosen] if isinstance(chosen, slice) else [design_.columns[i] for i in chosen]
-        )
-        for column in picked:
-            rows.append(
-                {
-                    "factor": column.name,
-                    "case_type": case_type,
-                    "odds_ratio": fitted.odds_ratio(column.name).as_dict(),
-                    "unit": column.unit,
-                }
-            )
-
-    if factors.columns:
-        fit(factors, slice(None))
-    if "percent_density" in members and members["percent_density"].notna().any():
-        names = available_factors(members, ("percent_density", "bmi"))
-        continuous = design(members, names)
-        controls = of_type & ~case & continuous.complete
-        scaled = continuous.X.copy()
-        scaled[:, 0] /= float(np.std(scaled[controls, 0], ddof=1))
-        columns = list(continuous.columns)
-        columns[0] = type(columns[0])(columns[0].name, "per control SD, adjusted for BMI", columns[0].factor)
-        fit(Design(X=scaled, columns=tuple(columns)), [0])
     return rows
 
 

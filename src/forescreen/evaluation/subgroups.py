@@ -7,6 +7,7 @@ shown as counts without a figure, so that nobody reads noise and nobody is recog
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -42,8 +43,7 @@ def subgroup_concordance(
             for key, score in scores.items():
                 figure = None
                 if not suppressed:
-                    inside_score = score[inside]
-                    figure = Notes().attempt(value, lambda s=sample, x=inside_score: concordance(s, x))
+                    figure = Notes().attempt(value, partial(concordance, sample, score[inside]))
                 rows.append(
                     {
                         "variable": variable,

@@ -9,17 +9,13 @@ one shard of them is in memory.
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Any, Generic, TypeVar
 
 import pyarrow.parquet as pq
@@ -30,6 +26,7 @@ from ..identity import Pseudonyms
 from ..images.geometry import Geometry
 from ..images.prepare import PreparedView, prepare_mammogram
 from ..images.store import StoredView, StoreWriter
+from ..processes import worker_pool
 from ..progress import Track
 from ..records import Mammogram, Refusal
 
@@ -127,7 +124,7 @@ def _work(
     """(shard, source index, outcome) in the order of the sources."""
     spawn = None
     if workers > 1:
-        spawn = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=leave_with_parent)
+        spawn = worker_pool(workers)
     with spawn or nullcontext():
         for shard in pending:
             indices = range(shard * shard_size, min((shard + 1) * shard_size, len(sources)))
@@ -144,24 +141,6 @@ def _work(
                     "a worker process was killed, perhaps for want of memory. Finished shards are kept: "
                     "run the same command again, with fewer workers"
                 ) from None
-
-
-def leave_with_parent() -> None:
-    """Start of a worker: end it when its parent is gone.
-
-    Workers of a pool hold both ends of their queue, so that after a kill -9 of the parent they would wait
-    for work for ever.
-    """
-    parent = parent_process()
-    if parent is None:
-        return
-    gone = parent.sentinel
-
-    def watch() -> None:
-        connection.wait([gone])
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def _prepare_one(

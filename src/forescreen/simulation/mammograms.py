@@ -11,14 +11,11 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..dicom.description import FOR_PROCESSING, Description, GreyScale
@@ -26,6 +23,7 @@ from ..dicom.encode import EXPLICIT_LITTLE_ENDIAN, JPEG_2000_LOSSLESS
 from ..dicom.write import derived_uid, encode_mammogram
 from ..errors import CohortError, ConfigError
 from ..files import atomic_write, write_csv, write_text
+from ..processes import keep_freed_memory, worker_pool
 from ..progress import Track, silent
 from ..records import STANDARD_VIEWS, Laterality, View
 from .exposure import expose, stored_picture
@@ -140,7 +138,7 @@ def _each(render: partial[_Count], orders: list[ExamOrder], workers: int) -> Ite
     if workers <= 1:
         yield from map(render, orders)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         yield from pool.map(render, orders, chunksize=4)
 
 
@@ -188,7 +186,7 @@ def read_orders(registry_folder: Path, exam_ids: Sequence[str]) -> list[ExamOrde
 
 def render_exam(order: ExamOrder, *, out_folder: Path, config: RenderConfig) -> _Count:
     """Write the files of one exam that are not there yet."""
-    _keep_freed_memory()
+    keep_freed_memory()
     folder = out_folder / order.exam_id
     subject = Subject(
         seed=config.seed,
@@ -299,15 +297,6 @@ def _encode(
 
 
 @lru_cache(maxsize=1)
-def _keep_freed_memory() -> None:
-    """Let the C library keep up to 62 MiB of freed memory instead of handing it back after each picture.
-
-    Freeing one block near 32 MiB raises glibc's thresholds for good (mallopt(3), M_MMAP_THRESHOLD); no
-    page of it is ever touched. Without it the page faults of fresh arrays took two thirds of the time.
-    """
-    np.empty(31 << 20, np.uint8)
-
-
 def _clock(seed: int, exam_id: str) -> int:
     """Seconds after midnight at which the exam begins: 08:00 to 17:00."""
     return int(stream(seed, "clock", exam_id).integers(8 * 3600, 17 * 3600))

@@ -92,7 +92,8 @@ class StudyRun:
         return stage.fingerprint
 
     def _simulate(self) -> str:
-        config = replace(self.config.simulation, seed=self.config.study.seed)  # type: ignore[type-var]
+        assert self.config.simulation is not None
+        config = replace(self.config.simulation, seed=self.config.study.seed)
 
         def work(folder: Path) -> dict[str, Any]:
             summary = simulate_registry(config, folder, track=self.track)
@@ -358,7 +359,8 @@ class StudyRun:
             "provenance": self._provenance(store),
             "flow": read_json(self.folder / "members" / "flow.json"),
             "refused": [
-                {"code": code, "n": int(n), "meaning": meanings.get(code, "")} for code, n in counts.items()
+                {"code": code, "n": int(n), "meaning": meanings.get(code, "")}
+                for code, n in zip(counts.index.astype(str), counts, strict=True)
             ],
             "n_images": len(store.manifest),
             "n_images_refused": len(refused),
