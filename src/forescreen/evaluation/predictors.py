@@ -20,7 +20,7 @@ from ..records import Outcome
 from ..statistics.association import conditional_logistic
 from ..statistics.logistic import logistic_regression
 
-#: Shrinkage of unmatched clinical models, which have few cases per coefficient [leCessie1992].
+#: Shrinkage of unmatched clinical models, which have few cases per coefficient [LeCessie1992].
 UNMATCHED_RIDGE = 1.0
 
 
