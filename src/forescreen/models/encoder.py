@@ -2,10 +2,11 @@
 
 In: images of the breast with exactly 0 outside it. Out: one embedding per image.
 
-The texture encoder describes each feature map by its mean and by the logarithm of its standard
-deviation over the breast. The second is the log energy of a filter's answer, so that a linear
-read-out of the embedding sees the local power spectrum: parenchymal texture, which carries risk
-[Heine2012], is such a statistic, not an object at a place. Background never enters a statistic.
+The texture encoder filters the image at several scales, takes the logarithm of each filter's local
+energy, and describes it by its mean and standard deviation over the breast. Parenchymal texture, which
+carries risk [Heine2012], is such a statistic, not an object at a place. The logarithm is taken before
+the mean: a few strong edges (pectoral muscle, nipple, rim of dense tissue) then count as little as
+their area, and contrast that varies over the breast becomes an added term. Background never enters.
 
 DenseNet-121 [Huang2017] with one input channel and mean pooling is the network of [Zhu2021].
 """
@@ -23,20 +24,23 @@ from torch.nn import functional as F  # noqa: N812 (its usual name)
 
 #: Standardised texture statistics are clipped here: a tiny or odd breast must not become an extreme score.
 CLIP = 4.0
-#: Added to variances before the logarithm (images in [0, 1] with contrast about 0.1 are scaled by 10).
-VARIANCE_FLOOR = 1e-4
+#: Images in [0, 1] are multiplied by this: contrast within a breast becomes about 1.
+GAIN = 10.0
+#: Added to energies before the logarithm: a twentieth of one grey level in 255, squared, after GAIN.
+FLOOR = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextureEncoderConfig:
-    """A strided stem of band-pass filters, then one residual stage per further width."""
+    """A filter bank over a pyramid, then, if asked for, residual stages on the log energies."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
     kind: Literal["texture"] = "texture"
-    stem_kernel: int = 8  # pixels
-    stem_stride: int = 4
-    widths: tuple[int, ...] = (32, 48)  # channels per stage; every stage but the first halves the map
-    embedding: int = 24
+    levels: int = 4  # of the pyramid; each halves the resolution
+    learned_filters: int = 0  # random filters beside the ten derivatives
+    window: int = 5  # pixels over which energy is local
+    widths: tuple[int, ...] = ()  # channels of residual stages on the log energies of the finest level
+    embedding: int = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,53 +56,80 @@ EncoderConfig = TextureEncoderConfig | DenseNetConfig
 
 
 class TextureEncoder(nn.Module):
-    """Masked texture statistics of a small residual network, projected to an embedding."""
+    """Statistics of local log energy over the breast, standardised and projected to an embedding.
+
+    The first ten filters start as derivatives of a Gaussian and small differences, the same for every
+    seed; all filters are parameters and may be trained.
+    """
 
     def __init__(self, config: TextureEncoderConfig) -> None:
         super().__init__()
-        first = config.widths[0]
-        self.stride = config.stem_stride
-        self.kernel = config.stem_kernel
-        self.padding = max(0, (config.stem_kernel - config.stem_stride) // 2)
-        self.stem = nn.Conv2d(1, first, config.stem_kernel, config.stem_stride, self.padding, bias=False)
-        with torch.no_grad():
-            # Filters that ignore brightness from the start: the mean intensity has its own statistic.
-            self.stem.weight -= self.stem.weight.mean(dim=(2, 3), keepdim=True)
-        self.stem_norm = nn.BatchNorm2d(first)
+        fixed = _derivative_filters()
+        random = torch.randn(config.learned_filters, 1, *fixed.shape[2:])
+        self.filters = nn.Parameter(torch.cat([fixed, _unit(random)]))
+        self.levels, self.window = config.levels, config.window
+        n_filters = len(self.filters)
+        self.stage_norm = nn.BatchNorm2d(n_filters) if config.widths else nn.Identity()
+        before = (n_filters, *config.widths[:-1]) if config.widths else ()
         self.stages = nn.ModuleList(
-            _Stage(before, after, stride=1 if position == 0 else 2)
-            for position, (before, after) in enumerate(
-                zip((first, *config.widths[:-1]), config.widths, strict=True)
-            )
+            _Stage(b, a, stride=1 if i == 0 else 2)
+            for i, (b, a) in enumerate(zip(before, config.widths, strict=True))
         )
-        n_statistics = 2 * (1 + first + sum(config.widths))
+        n_statistics = 2 + config.levels * 3 * n_filters + 2 * sum(config.widths)
         self.standardise = nn.BatchNorm1d(n_statistics, affine=False)
         self.project = nn.Linear(n_statistics, config.embedding)
 
     def forward(self, images: Float[Tensor, "image row column"]) -> Float[Tensor, "image embedding"]:
-        statistics = self.standardise(self.statistics(images)).clamp(-CLIP, CLIP)
-        embedding: Tensor = self.project(statistics)
+        return self.embed_statistics(self.statistics(images))
+
+    def embed_statistics(
+        self, statistics: Float[Tensor, "image statistic"]
+    ) -> Float[Tensor, "image embedding"]:
+        """The embedding made of an image's statistics."""
+        embedding: Tensor = self.project(self.standardise(statistics).clamp(-CLIP, CLIP))
         return embedding
 
     def statistics(self, images: Float[Tensor, "image row column"]) -> Float[Tensor, "image statistic"]:
-        """Mean and log standard deviation over the breast of the image and of every feature map."""
-        pixels = images.unsqueeze(1)
-        mask = (pixels > 0).to(pixels.dtype)
-        found = _texture(pixels * 10, mask)
-        level = found[:, :1, None, None]
-        # Where the filter lies wholly inside the breast: its outline is no texture.
-        inside = -F.max_pool2d(-mask, self.kernel, self.stride, self.padding)
-        maps = (pixels * 10 - level) * mask
-        maps = maps.contiguous(memory_format=torch.channels_last)
-        maps = self.stem(maps)
-        collected = [found, _texture(maps, inside)]
-        maps = F.relu(self.stem_norm(maps))
+        """Mean and log SD of the image; per level and filter mean and SD of the local log energy, and
+        the log of the mean energy."""
+        mask = (images > 0).to(images.dtype).unsqueeze(1)
+        maps = images.unsqueeze(1) * GAIN
+        level, variance = _moments(maps, mask)
+        collected = [level, 0.5 * (variance + FLOOR).log()]
+        maps = (maps - level[:, :, None, None]) * mask
+        reach = self.filters.shape[-1] // 2
+        step = max(1, self.window // 2)
+        for position in range(self.levels):
+            if min(maps.shape[-2:]) < self.window:
+                raise ValueError(f"images are too small for {self.levels} levels")
+            # Where the filter lies wholly inside the breast: its outline is no texture.
+            inside = -F.max_pool2d(-mask, 2 * reach + 1, 1, reach)
+            energy = F.conv2d(maps, self.filters, padding=reach).float().square() * inside
+            covered = F.avg_pool2d(inside, self.window, step, self.window // 2)
+            local = F.avg_pool2d(energy, self.window, step, self.window // 2) / covered.clamp_min(1e-3)
+            log_energy = (local + FLOOR).log()
+            enough = (covered > 0.3).to(local.dtype)
+            mean, variance = _moments(log_energy, enough)
+            total = energy.sum(dim=(2, 3)) / inside.sum(dim=(2, 3)).clamp_min(1)
+            collected += [mean, (variance + FLOOR).sqrt(), (total + FLOOR).log()]
+            if position == 0:
+                collected += self._staged(log_energy * enough, enough)
+            maps = F.avg_pool2d(maps, 2)
+            mask = (F.avg_pool2d(mask, 2) > 0.99).to(maps.dtype)
+            maps = maps * mask
+        return torch.cat(collected, dim=1)
+
+    def _staged(self, maps: Tensor, inside: Tensor) -> list[Tensor]:
+        """Statistics of the residual stages."""
+        collected = []
+        maps = self.stage_norm(maps)
         for stage in self.stages:
             maps = stage(maps)
             if maps.shape[-2:] != inside.shape[-2:]:
                 inside = F.interpolate(inside, size=maps.shape[-2:], mode="nearest")
-            collected.append(_texture(maps, inside))
-        return torch.cat(collected, dim=1)
+            mean, variance = _moments(maps, inside)
+            collected += [mean, 0.5 * (variance + FLOOR).log()]
+        return collected
 
 
 class DenseNetEncoder(nn.Module):
@@ -141,13 +172,44 @@ class _Stage(nn.Module):
         return changed + shortcut
 
 
-def _texture(maps: Tensor, mask: Tensor) -> Tensor:
-    """Mean and log standard deviation of each map over the mask, in float32; 0 and the floor if empty."""
-    with torch.autocast(maps.device.type, enabled=False):
-        maps = maps.float()
-        inside = mask.float()
-        count = inside.sum(dim=(2, 3)).clamp_min(1)
-        masked = maps * inside
-        mean = masked.sum(dim=(2, 3)) / count
-        variance = (masked * maps).sum(dim=(2, 3)) / count - mean.square()
-        return torch.cat([mean, 0.5 * (variance.clamp_min(0) + VARIANCE_FLOOR).log()], dim=1)
+def _derivative_filters() -> Tensor:
+    """Ten 5 x 5 filters [filter, 1, row, column]: first and second derivatives of a Gaussian of SD 0.8
+    pixels, its Laplacian, and four second differences between next neighbours, the finest there are."""
+    sd = 0.8
+    x = torch.arange(-2, 3, dtype=torch.float32)
+    bell = torch.exp(-(x**2) / (2 * sd**2))
+    bell = bell / bell.sum()
+    first, second = -x * bell, (x**2 - sd**2) * bell
+    along, across = torch.outer(second, bell), torch.outer(bell, second)
+    smooth = [
+        along,
+        across,
+        torch.outer(first, first),
+        along + across,
+        torch.outer(first, bell),
+        torch.outer(bell, first),
+    ]
+    fine = [
+        [[0, -1, 0], [-1, 4, -1], [0, -1, 0]],
+        [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]],
+        [[0, -1, 0], [0, 2, 0], [0, -1, 0]],
+        [[0, 0, 0], [-1, 2, -1], [0, 0, 0]],
+    ]
+    padded = F.pad(torch.tensor(fine, dtype=torch.float32), (1, 1, 1, 1))
+    return _unit(torch.cat([torch.stack(smooth), padded]).unsqueeze(1))
+
+
+def _unit(filters: Tensor) -> Tensor:
+    """Filters without answer to brightness, of unit norm."""
+    centred = filters - filters.mean(dim=(2, 3), keepdim=True)
+    return centred / centred.square().sum(dim=(2, 3), keepdim=True).sqrt()
+
+
+def _moments(maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each map over the mask, in float32; 0 where the mask is empty."""
+    maps, inside = maps.float(), mask.float()
+    count = inside.sum(dim=(2, 3)).clamp_min(1)
+    masked = maps * inside
+    mean = masked.sum(dim=(2, 3)) / count
+    variance = (masked * maps).sum(dim=(2, 3)) / count - mean.square()
+    return mean, variance.clamp_min(0)

@@ -88,6 +88,23 @@ class AttentionFusion(nn.Module):
         return torch.cat([fused, asymmetry], dim=1)
 
 
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Mean embedding of the left and of the right breast, and of which exams both are there."""
+
+    left: Float[Tensor, "exam embedding"]
+    right: Float[Tensor, "exam embedding"]
+    both: Bool[Tensor, " exam"]
+
+
+def split_sides(views: Float[Tensor, "exam view embedding"], present: Bool[Tensor, "exam view"]) -> Sides:
+    """The two breasts of every exam."""
+    fuse = MeanFusion(views.shape[2])
+    left, right = present[:, _LEFT], present[:, _RIGHT]
+    both = left.any(dim=1) & right.any(dim=1)
+    return Sides(fuse(views[:, _LEFT], left), fuse(views[:, _RIGHT], right), both)
+
+
 def build_fusion(embedding: int, config: FusionConfig) -> MeanFusion | AttentionFusion:
     """The fusion that a config describes."""
     if isinstance(config, MeanFusionConfig):

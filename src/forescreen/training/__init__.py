@@ -1,0 +1,1 @@
+"""Members and image store to trained models."""
