@@ -159,3 +159,20 @@ def test_a_score_that_only_knows_the_machine_or_site_is_worth_nothing_in_matched
     results = evaluate(members, scores, plan=PLAN, matched=True)
     assert figure(results, "image", "screen-detected")["concordance"]["value"] == 0.5
     assert figure(results, "image", "screen-detected")["odds_ratio"] is None
+
+
+def test_a_density_subgroup_compares_women_of_the_same_density() -> None:
+    members, scores, _ = build_members(n_screen=300)
+    results = evaluate(
+        members, scores, plan=EvaluationPlan(n_resamples=50, subgroups=("density", "age")), matched=True
+    )
+    judged = members[(members["split"] == "held-out") & (members["case_type"] == "screen-detected")]
+    same = judged[judged["density"] == "c"].groupby("set_id")["role"].nunique()
+    (row,) = [
+        r
+        for r in results["subgroups"]
+        if (r["level"], r["model"], r["case_type"]) == ("c", "image", "screen-detected")
+    ]
+    assert row["n_sets"] == int((same == 2).sum())
+    ages = [r["level"] for r in results["subgroups"] if r["variable"] == "age" and r["model"] == "image"]
+    assert ages[0] < ages[1] or ages[0].startswith("under")

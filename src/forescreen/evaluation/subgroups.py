@@ -1,8 +1,9 @@
 """Does the score work for everybody: concordance by density, age, race and machine.
 
-A matched set belongs to the subgroup of its case: race and machine are matched, age nearly so, and for
-density the case's category decides whatever her controls have. Cells with too few sets are suppressed:
-shown as counts without a figure, so that nobody reads noise and nobody is recognised.
+A subgroup holds the women who are in it, cases and controls alike; sets that lose their case or all their
+controls by that leave it. (Taking a set by its case's density alone would compare cases of one density with
+controls of all, which says nothing about the score.) Cells with too few sets are suppressed: shown as counts
+without a figure, so that nobody reads noise and nobody is recognised.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from .measures import Notes, Sample, Scores, concordance
 from .plan import EvaluationPlan
@@ -33,11 +35,10 @@ def subgroup_concordance(
         level = _levels(members, variable, plan)
         if level is None:
             continue
-        if matched:
-            own = pd.Series(level[case], index=members.loc[case, "set_id"])
-            level = members["set_id"].map(own).to_numpy(object)
-        for value in sorted({v for v in level if isinstance(v, str) and v}):
+        for value in _in_order(level, variable, plan):
             inside = np.asarray(level == value)
+            if matched:
+                inside &= _whole_sets(members["set_id"].to_numpy(), case, inside)
             sample = Sample(case=case[inside], sets=members["set_id"].to_numpy()[inside] if matched else None)
             suppressed = sample.n_sets < plan.suppress_below
             for key, score in scores.items():
@@ -58,15 +59,38 @@ def subgroup_concordance(
     return rows
 
 
+def _whole_sets(
+    sets: np.ndarray, case: Bool[np.ndarray, "member"], inside: Bool[np.ndarray, "member"]
+) -> Bool[np.ndarray, "member"]:
+    """Members of sets that have their case and a control inside."""
+    whole = np.intersect1d(sets[inside & case], sets[inside & ~case])
+    return np.isin(sets, whole)
+
+
+def _in_order(level: np.ndarray, variable: str, plan: EvaluationPlan) -> list[str]:
+    """The levels that occur; ages from young to old, others by name."""
+    present = {v for v in level if isinstance(v, str) and v}
+    if variable == "age":
+        return [name for name, _, _ in _age_bands(plan) if name in present]
+    return sorted(present)
+
+
+def _age_bands(plan: EvaluationPlan) -> list[tuple[str, int, int]]:
+    """(name, from, below) of each age band."""
+    bands = []
+    for low, high in pairwise((0, *plan.age_bands, 200)):
+        name = f"under {high}" if low == 0 else f"{low} and over" if high == 200 else f"{low}–{high - 1}"
+        bands.append((name, low, high))
+    return bands
+
+
 def _levels(members: pd.DataFrame, variable: str, plan: EvaluationPlan) -> np.ndarray | None:
     if variable not in members or not members[variable].notna().any():
         return None
     if variable != "age":
         return members[variable].map(lambda v: v if isinstance(v, str) else "").to_numpy(object)
     ages = members["age"].to_numpy(float)
-    edges = (0, *plan.age_bands, 200)
     result = np.full(len(ages), "", dtype=object)
-    for low, high in pairwise(edges):
-        name = f"under {high}" if low == 0 else f"{low} and over" if high == 200 else f"{low}–{high - 1}"
+    for name, low, high in _age_bands(plan):
         result[(ages >= low) & (ages < high)] = name
     return result

@@ -37,11 +37,14 @@ def export_examples(
         exam = store.exam(row["exam_id"])
         mode = Outcome.INTERVAL if row["outcome"] == Outcome.INTERVAL else Outcome.SCREEN_DETECTED
         maps = saliency(predictor, exam, mode, device=device)
+        crop = _breasts(exam.images)
         views = [
             {
                 "label": f"{'Left' if laterality == Laterality.LEFT else 'Right'} {view}",
-                "image_png": encode_png(_hang(exam.images[i], laterality)),
-                "saliency_png": overlay_png(_hang(maps[i], laterality), ceiling=max(float(maps.max()), 1e-9)),
+                "image_png": encode_png(_hang(exam.images[i][crop], laterality)),
+                "saliency_png": overlay_png(
+                    _hang(maps[i][crop], laterality), ceiling=max(float(maps.max()), 1e-9)
+                ),
             }
             for i, laterality, view in _HANGING
             if exam.present[i]
@@ -63,6 +66,13 @@ _HANGING = sorted(
     ((i, laterality, view) for i, (laterality, view) in enumerate(STANDARD_VIEWS)),
     key=lambda slot: (slot[2], slot[1] != Laterality.RIGHT),
 )
+
+
+def _breasts(images: np.ndarray, margin: int = 4) -> tuple[slice, slice]:
+    """The part of the canvas that holds all breasts of the exam, the chest wall at its left edge."""
+    rows = np.flatnonzero(images.max(axis=(0, 2)) > 0)
+    columns = np.flatnonzero(images.max(axis=(0, 1)) > 0)
+    return slice(max(0, rows[0] - margin), rows[-1] + 1 + margin), slice(0, columns[-1] + 1 + margin)
 
 
 def _hang(image: np.ndarray, laterality: Laterality) -> np.ndarray:
