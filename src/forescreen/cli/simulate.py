@@ -42,15 +42,19 @@ def run(*, out: Path, n_women: int, seed: int, mammograms: Path | None, binning:
                 )
             exams = tuple(dict.fromkeys(table["exam_id"].dropna()))
             started = time.monotonic()
-            rendered = plain(
-                render_exams(
-                    stage.folder,
-                    exams,
-                    out / "mammograms",
-                    config=RenderConfig(binning=binning, seed=seed),
-                    workers=workers or default_workers(),
-                    track=track,
-                )
+            n_processes = workers or default_workers()
+            rendered = render_exams(
+                stage.folder,
+                exams,
+                out / "mammograms",
+                config=RenderConfig(binning=binning, seed=seed),
+                workers=n_processes,
+                track=track,
             )
-            summarise("rendered mammograms", rendered, seconds=time.monotonic() - started)
+            rate = rendered.images_per_second / n_processes
+            summarise(
+                "rendered mammograms",
+                {**plain(rendered), "images_per_s_per_core": rate},
+                seconds=time.monotonic() - started,
+            )
         say(f"registry  {show_path(stage.folder)}")

@@ -158,7 +158,7 @@ class StudyRun:
                 workers=self.workers,
                 track=self.track,
             )
-            return dict(plain(summary))
+            return {**plain(summary), "images_per_s_per_core": summary.images_per_second / self.workers}
 
         return self._stage("mammograms", {"mammograms": plain(config), "upstream": upstream}, work)
 
