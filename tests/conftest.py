@@ -6,10 +6,14 @@ in the test that made it.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
+
+# Test processes share the cores: OpenMP threads should sleep while they wait. Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 install_import_hook(
     ["forescreen.records", "forescreen.statistics", "forescreen.images", "forescreen.models"],

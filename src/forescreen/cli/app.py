@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,9 @@ Config = Annotated[Path, typer.Argument(help="A study file, see docs/reference/s
 
 def main() -> None:
     """Entry point of the console script."""
+    # Threads that wait actively take the cores from each other on a shared machine (ten times slower
+    # there, no faster elsewhere); OpenMP reads this when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()
 
 
