@@ -15,7 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forescreen.images.geometry import Geometry
+from forescreen.models.encoder import TextureEncoderConfig
+from forescreen.models.risk_model import RiskNetworkConfig
 from forescreen.records import STANDARD_VIEWS
+from forescreen.training.augment import Augmentation
+from forescreen.training.recipe import Phase, Recipe
 
 
 @dataclass(frozen=True)
@@ -157,3 +162,29 @@ def build_images(
         image = image + 0.01 * rng.standard_normal((rows, columns))
         images[view] = np.where(mask, np.clip(image, 1 / 65535, 1) * 65535, 0).astype(np.uint16)
     return images
+
+
+def tiny_recipe(
+    *,
+    rows: int = 32,
+    columns: int = 24,
+    levels: int = 2,
+    epochs: int = 3,
+    widths: tuple[int, ...] = (),
+    learned_filters: int = 0,
+) -> Recipe:
+    """The demo recipe's shape on small images."""
+    encoder = TextureEncoderConfig(
+        levels=levels, window=5, embedding=6, widths=widths, learned_filters=learned_filters
+    )
+    return Recipe(
+        name="tiny",
+        geometry=Geometry(rows=rows, columns=columns, spacing_mm=2.0),
+        model=RiskNetworkConfig(encoder=encoder),
+        phases=(
+            Phase(objective="sides", trains="projection", epochs=1),
+            Phase(objective="outcome", trains="head", epochs=epochs, learning_rate=1e-2),
+        ),
+        augmentation=Augmentation(view_dropout=0.1),
+        sets_per_batch=8,
+    )

@@ -41,7 +41,7 @@ class ModelCard:
 
     kind: Kind
     parameters_sha256: str
-    geometry: dict[str, float]  # rows, columns, spacing_mm
+    geometry: dict[str, float | int]  # rows, columns, spacing_mm
     model: dict[str, Any] = field(default_factory=dict)  # RiskNetworkConfig of a member
     origin: tuple[float, float] = (0.0, 0.0)  # mean log hazards in training, per mode
     members: tuple[str, ...] = ()  # folders of an ensemble
@@ -57,7 +57,7 @@ def save_model(
     folder: Path,
     network: RiskNetwork,
     *,
-    geometry: Mapping[str, float],
+    geometry: Mapping[str, float | int],
     origin: tuple[float, float],
     facts: Mapping[str, Any],
 ) -> ModelCard:
@@ -137,6 +137,10 @@ def read_card(folder: Path) -> ModelCard:
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         found = value.get("format") if isinstance(value, dict) else type(value).__name__
         raise CheckpointError(f"{path}: expected a card of format {FORMAT}, found {found!r}")
+    if value.get("kind") not in ("member", "ensemble"):
+        raise CheckpointError(
+            f"{path}: expected a card of kind member or ensemble, found {value.get('kind')!r}"
+        )
     try:
         geometry = {name: float(value["geometry"][name]) for name in ("rows", "columns", "spacing_mm")}
         origin = value["origin"]
@@ -153,8 +157,6 @@ def read_card(folder: Path) -> ModelCard:
         raise CheckpointError(
             f"{path}: expected a complete card, found {error!r} missing or wrong"
         ) from error
-    if card.kind not in ("member", "ensemble"):
-        raise CheckpointError(f"{path}: expected a card of kind member or ensemble, found {card.kind!r}")
     return card
 
 

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..records import Score
+from .encoder import TextureEncoder
 from .predictor import Prediction, Predictor, PreparedExam, score_exams
+from .risk_model import RiskModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +53,26 @@ class Ensemble:
     def predict(
         self, images: Float[Tensor, "exam view row column"], present: Bool[Tensor, "exam view"]
     ) -> Prediction:
-        hazards = torch.stack([member.predict(images, present).log_hazards for member in self.members])
+        hazards = torch.stack(self._by_member(images, present))
         if self.origins:
             hazards = hazards - hazards.new_tensor(self.origins).unsqueeze(1)
         if len(self.members) == 1:
             return Prediction(hazards[0], torch.full_like(hazards[0], float("nan")))
         return Prediction(hazards.mean(dim=0), hazards.std(dim=0))
+
+    def _by_member(self, images: Tensor, present: Tensor) -> list[Tensor]:
+        """Log hazards of each member. Texture statistics take nearly all the time: networks that share
+        their filters share them."""
+        statistics: dict[str, Tensor] = {}
+        found = []
+        for member in self.members:
+            network = member.network if isinstance(member, RiskModel) else None
+            if network is None or not isinstance(network.encoder, TextureEncoder):
+                found.append(member.predict(images, present).log_hazards)
+                continue
+            key = network.encoder.filter_key()
+            if key not in statistics:
+                statistics[key] = network.encoder.statistics(images[present])
+            views = network.embed_statistics(statistics[key], present)
+            found.append(network.head(network.fusion(views, present)))
+        return found

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from ..records import Score
-from .encoder import EncoderConfig, TextureEncoderConfig, build_encoder
+from .encoder import EncoderConfig, TextureEncoder, TextureEncoderConfig, build_encoder
 from .fusion import AttentionFusionConfig, FusionConfig, build_fusion
 from .heads import HeadConfig, ModesHead
 from .predictor import Prediction, PreparedExam, score_exams
@@ -71,7 +71,18 @@ class RiskNetwork(nn.Module):
         self, images: Float[Tensor, "exam view row column"], present: Bool[Tensor, "exam view"]
     ) -> Float[Tensor, "exam view embedding"]:
         """Embedding of every view; 0 where a view is missing. Missing views are not computed."""
-        found: Tensor = self.encoder(images[present]).float()
+        return self._placed(self.encoder(images[present]), present)
+
+    def embed_statistics(
+        self, statistics: Float[Tensor, "image statistic"], present: Bool[Tensor, "exam view"]
+    ) -> Float[Tensor, "exam view embedding"]:
+        """The same from texture statistics of the views that are there, in the order of `present`."""
+        if not isinstance(self.encoder, TextureEncoder):
+            raise TypeError("only a texture encoder has statistics")
+        return self._placed(self.encoder.embed_statistics(statistics), present)
+
+    def _placed(self, found: Tensor, present: Tensor) -> Tensor:
+        found = found.float()
         views = found.new_zeros(*present.shape, found.shape[1])
         views[present] = found
         return views

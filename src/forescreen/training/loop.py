@@ -7,7 +7,6 @@ and started again ends, on a CPU with the same number of threads, in the same bi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -391,9 +390,7 @@ class _Run:
     def _statistics(self, encoder: TextureEncoder) -> Tensor:
         """Texture statistics of every exam of the run's images, by exam; kept with the images, because
         networks that share their filters share them."""
-        layers = [encoder.filters, *encoder.stage_norm.state_dict().values()]
-        layers += list(encoder.stages.state_dict().values())
-        key = hashlib.sha256(b"".join(v.detach().cpu().numpy().tobytes() for v in layers)).hexdigest()
+        key = encoder.filter_key()
         if key not in self.images.derived:
             self.network.eval()
             found = torch.zeros(
