@@ -185,7 +185,7 @@ def _ticks(low: float, high: float, *, log: bool) -> list[float]:
             [1 / 16, 0.25, 1, 4, 16, 64],
         ):
             inside = [tick for tick in candidates if low <= tick <= high]
-            if len(inside) >= 3 and candidates[0] / 1.6 <= low and high <= candidates[-1] * 1.6:
+            if len(inside) >= 3 and candidates[0] / 1.2 <= low and high <= candidates[-1] * 1.2:
                 return inside
         return inside
     step = next(step for step in (0.05, 0.1, 0.2, 0.5) if (high - low) / step <= 6 or step == 0.5)
