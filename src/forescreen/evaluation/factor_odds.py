@@ -57,10 +57,13 @@ def factor_odds_ratios(
     if "percent_density" in members and members["percent_density"].notna().any():
         names = available_factors(members, ("percent_density", "bmi"))
         continuous = design(members, names)
+        if not continuous.columns or continuous.columns[0].factor != "percent_density":
+            return rows  # the same in all members
         controls = of_type & ~case & continuous.complete
         scaled = continuous.X.copy()
         scaled[:, 0] /= float(np.std(scaled[controls, 0], ddof=1))
         columns = list(continuous.columns)
-        columns[0] = Column(columns[0].name, "per control SD, adjusted for BMI", columns[0].factor)
+        unit = "per control SD" + (", adjusted for BMI" if len(columns) > 1 else "")
+        columns[0] = Column(columns[0].name, unit, columns[0].factor)
         fit(Design(X=scaled, columns=tuple(columns)), [0])
     return rows

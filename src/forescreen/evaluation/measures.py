@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float, Shaped
 
 from ..errors import InputError
@@ -43,10 +44,23 @@ class Notes:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Who is compared: cases of one type with their controls. `sets` is None when unmatched."""
+    """Who is compared: cases of one type with their controls. `sets` is None when unmatched.
+
+    `women` are the independent units of an unmatched sample in which women occur with several exams.
+    """
 
     case: Bool[np.ndarray, "member"]
     sets: Shaped[np.ndarray, "member"] | None
+    women: Shaped[np.ndarray, "member"] | None = None
+
+    @staticmethod
+    def of(members: pd.DataFrame, case_type: str, *, matched: bool) -> Sample:
+        """The sample that these members are, all of the case type's sets or cases and controls."""
+        return Sample(
+            case=np.asarray(members["outcome"] == case_type),
+            sets=members["set_id"].to_numpy() if matched else None,
+            women=None if matched else repeated_women(members),
+        )
 
     @property
     def n_sets(self) -> int:
@@ -57,17 +71,23 @@ class Sample:
 Scores = Float[np.ndarray, "member"]
 
 
+def repeated_women(members: pd.DataFrame) -> Shaped[np.ndarray, "member"] | None:
+    """The woman of each row where some woman has several rows, else None: rows are independent."""
+    women = members["woman_id"]
+    return women.to_numpy() if women.duplicated().any() else None
+
+
 def concordance(sample: Sample, score: Scores) -> Estimate:
     """Probability that a case scores above her control: matched C, or AUC when unmatched."""
     if sample.sets is None:
-        return auc(score, sample.case)
+        return auc(score, sample.case, cluster=sample.women)
     return matched_concordance(score, sample.case, sets=sample.sets)
 
 
 def concordance_difference(sample: Sample, a: Scores, b: Scores) -> Estimate:
     """Paired difference of the concordances of two scores on the same members."""
     if sample.sets is None:
-        return auc_difference(a, b, sample.case)
+        return auc_difference(a, b, sample.case, cluster=sample.women)
     return matched_concordance_difference(a, b, sample.case, sets=sample.sets)
 
 
@@ -76,7 +96,7 @@ def odds_ratio_per_sd(sample: Sample, score: Scores) -> Estimate:
     if sample.sets is not None:
         return odds_ratio_per_control_sd(score, sample.case, sets=sample.sets)
     sd = float(np.std(score[~sample.case], ddof=1))
-    fit = logistic_regression(score[:, None] / sd, sample.case, names=("score",))
+    fit = logistic_regression(score[:, None] / sd, sample.case, names=("score",), cluster=sample.women)
     beta, se = float(fit.coefficients[1]), math.sqrt(float(fit.covariance[1, 1]))
     return Estimate(
         value=math.exp(beta),
@@ -84,7 +104,8 @@ def odds_ratio_per_sd(sample: Sample, score: Scores) -> Estimate:
         upper=math.exp(beta + 1.959963984540054 * se),
         n=fit.n,
         n_events=fit.n_events,
-        method="logistic regression, per SD among controls, Wald",
+        method="logistic regression, per SD among controls, Wald"
+        + ("" if sample.women is None else " with robust errors by woman"),
         standard_error=se,
         p_value=math.erfc(abs(beta / se) / math.sqrt(2)),
     )
@@ -93,5 +114,5 @@ def odds_ratio_per_sd(sample: Sample, score: Scores) -> Estimate:
 def roc(sample: Sample, score: Scores) -> RocCurve:
     """ROC curve; with sets, of the cases' percentiles among their own controls."""
     if sample.sets is None:
-        return roc_curve(score, sample.case)
+        return roc_curve(score, sample.case, cluster=sample.women)
     return set_percentile_roc(score, sample.case, sets=sample.sets)

@@ -18,8 +18,7 @@ from jaxtyping import Bool, Float
 
 from ..clinical.factors import Design, available_factors, design
 from ..errors import InputError
-from ..records import Estimate, Outcome
-from ..statistics.matched import independent_difference
+from ..records import Outcome
 from .factor_odds import factor_odds_ratios
 from .measures import (
     Notes,
@@ -30,6 +29,7 @@ from .measures import (
     odds_ratio_per_sd,
     roc,
 )
+from .modes import Judged, mode_comparisons
 from .plan import EvaluationPlan, PeerTable
 from .predictors import ModelInfo, groups, image_score, regression_score, rows_of, stack
 from .ranking import capture_table
@@ -86,7 +86,7 @@ def evaluate(
         "published": _published(case_types),
         **{section: [] for section in _SECTIONS},
     }
-    concordances: dict[str, dict[str, Estimate]] = {}
+    by_mode: dict[Outcome, Judged] = {}
     sizes: dict[str, int] = {}
     for case_type in case_types:
         predictions = _predictions(
@@ -94,10 +94,7 @@ def evaluate(
         )
         chosen = _complete(joined, predictions, case_type, judged, matched, notes)
         table = joined[chosen]
-        sample = Sample(
-            case=np.asarray(table["outcome"] == case_type),
-            sets=table["set_id"].to_numpy() if matched else None,
-        )
+        sample = Sample.of(table, case_type, matched=matched)
         sizes[case_type] = sample.n_sets
         if sample.n_sets < plan.minimum_sets:
             unit = "sets" if matched else "cases"
@@ -106,8 +103,9 @@ def evaluate(
                 "no figures."
             )
             continue
+        by_mode[case_type] = Judged(chosen, predictions)
         judged_scores = {key: score[chosen] for key, score in predictions.items()}
-        _measure(results, table, sample, judged_scores, case_type, matched, plan, notes, concordances)
+        _measure(results, table, sample, judged_scores, case_type, matched, plan, notes)
         results["capture"] += capture_table(
             joined[judged],
             {k: s[judged] for k, s in predictions.items()},
@@ -119,12 +117,14 @@ def evaluate(
             results["factor_odds_ratios"] += factor_odds_ratios(
                 joined, factors, case_type=case_type, notes=notes
             )
-    if {Outcome.SCREEN_DETECTED, Outcome.INTERVAL} <= set(case_types):
-        for key, by_type in concordances.items():
-            if len(by_type) == 2:
-                a, b = by_type[Outcome.SCREEN_DETECTED], by_type[Outcome.INTERVAL]
-                difference = independent_difference(a, b)
-                results["mode_comparisons"].append({"model": key, "difference": difference.as_dict()})
+    screen, interval = by_mode.get(Outcome.SCREEN_DETECTED), by_mode.get(Outcome.INTERVAL)
+    if screen is not None and interval is not None:
+        results["mode_comparisons"] = mode_comparisons(joined, screen, interval, matched=matched, notes=notes)
+    if matched and results["capture"] and len(models) > 1:
+        notes.add(
+            "Capture and predictive values rank all women: regressions on matched sets know nothing of the "
+            "matching factors (age and what sets share), which would rank women of different sets."
+        )
     results["models"] = [vars(info) for info in models.values()]
     results["n_sets"] = sizes
     results["notes"] = notes.texts
@@ -238,6 +238,12 @@ def _complete(
         is_case = table["outcome"] == case_type
         whole = set(table.loc[is_case, "set_id"]) & set(table.loc[~is_case, "set_id"])
         chosen &= np.asarray(members["set_id"].isin(whole))
+        n_repeated = int(members.loc[chosen, "woman_id"].duplicated().sum())
+        if n_repeated:
+            notes.add(
+                f"{case_type}: {n_repeated} members are women who are in another set already; intervals take "
+                "sets as independent and are a little too narrow."
+            )
     left_out = int(of_type.sum() - chosen.sum())
     if left_out:
         n_sets = members.loc[of_type, "set_id"].nunique() - members.loc[chosen, "set_id"].nunique()
@@ -258,13 +264,10 @@ def _measure(
     matched: bool,
     plan: EvaluationPlan,
     notes: Notes,
-    concordances: dict[str, dict[str, Estimate]],
 ) -> None:
     for key, score in scores.items():
         c = notes.attempt(f"{key}, {case_type}", partial(concordance, sample, score))
         odds = notes.attempt(f"{key}, {case_type}", partial(odds_ratio_per_sd, sample, score))
-        if c is not None:
-            concordances.setdefault(key, {})[case_type] = c
         results["main"].append(
             {
                 "model": key,

@@ -39,7 +39,7 @@ def subgroup_concordance(
             inside = np.asarray(level == value)
             if matched:
                 inside &= _whole_sets(members["set_id"].to_numpy(), case, inside)
-            sample = Sample(case=case[inside], sets=members["set_id"].to_numpy()[inside] if matched else None)
+            sample = Sample.of(members[inside], case_type, matched=matched)
             suppressed = sample.n_sets < plan.suppress_below
             for key, score in scores.items():
                 figure = None

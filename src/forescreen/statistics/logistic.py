@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from ..errors import InputError, TooFewEventsError
 
@@ -37,12 +37,13 @@ def logistic_regression(
     *,
     names: tuple[str, ...],
     ridge: float = 0.0,
+    cluster: Shaped[np.ndarray, "row"] | None = None,
 ) -> LogisticFit:
     """Log odds ratios of an ordinary logistic model with intercept.
 
-    `ridge` adds ½·ridge·β² per slope (not the intercept), 0 for maximum likelihood. Rows with NaN are
-    not accepted. Raises TooFewEventsError with fewer than two cases or controls, InputError on NaN or
-    on perfect separation.
+    `ridge` adds ½·ridge·β² per slope (not the intercept), 0 for maximum likelihood. With `cluster` (the
+    woman of each row) the covariance is the sandwich by cluster. Rows with NaN are not accepted. Raises
+    TooFewEventsError with fewer than two cases or controls, InputError on NaN or on perfect separation.
     """
     if not np.isfinite(X).all():
         raise InputError(
@@ -77,10 +78,16 @@ def logistic_regression(
         raise _separated()
     p = 1 / (1 + np.exp(-(design @ beta)))
     information = (design * (p * (1 - p))[:, None]).T @ design + np.diag(penalty)
+    covariance = np.linalg.inv(information)
+    if cluster is not None:
+        codes = np.unique(cluster, return_inverse=True)[1]
+        scores = np.zeros((int(codes.max()) + 1, design.shape[1]))
+        np.add.at(scores, codes, design * (case - p)[:, None])
+        covariance = covariance @ scores.T @ scores @ covariance
     return LogisticFit(
         names=names,
         coefficients=beta,
-        covariance=np.linalg.inv(information),
+        covariance=covariance,
         log_likelihood=_objective(design, case, beta, np.zeros_like(penalty)),
         n=len(case),
         n_events=n_cases,
