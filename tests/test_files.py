@@ -12,7 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forescreen.files import atomic_write, file_sha256, fingerprint, plain, read_json, write_csv, write_json
+from forescreen.files import (
+    atomic_write,
+    file_sha256,
+    fingerprint,
+    plain,
+    read_json,
+    remove_leftovers,
+    write_csv,
+    write_json,
+)
 from forescreen.records import Estimate, Outcome
 
 
@@ -79,3 +88,12 @@ def test_a_stage_is_not_run_twice_and_refuses_other_settings(tmp_path: Path) -> 
     assert stage.summary() == {"sets": 3}
     with pytest.raises(InterruptedStageError, match="differing: ratio"):
         Stage("cohort", tmp_path / "cohort", {"ratio": 3}).begin()
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    whole = tmp_path / "a" / "b.dcm"
+    write_json(whole, {})
+    (tmp_path / "a" / "b.dcm.4711.partial").write_bytes(b"half")
+    remove_leftovers(tmp_path)
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.dcm"]
+    remove_leftovers(tmp_path / "nowhere")

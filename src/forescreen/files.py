@@ -2,7 +2,7 @@
 
 Everything forescreen leaves on disk goes through here, so that a process killed at any moment leaves
 either the old file or the new one. The temporary file lies beside its target (same file system) and
-has the suffix `.partial`; leftovers are overwritten by the next run.
+has the suffix `.partial`; the next run of a stage removes what a killed one left (`remove_leftovers`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dataclasses import asdict, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from .errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +37,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote below `folder`."""
+    for leftover in folder.rglob("*.partial"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -91,6 +99,14 @@ def fingerprint(*values: object) -> str:
     """Sixteen hex digits that change when any of the values changes (SHA-256 of canonical JSON)."""
     canonical = json.dumps(plain(list(values)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def folder_listing(folder: Path) -> str:
+    """Fingerprint of a folder's files by name and size, at any depth. Raises InputError without a folder."""
+    if not folder.is_dir():
+        raise InputError(expected="a folder of files", found="no such folder", where=str(folder))
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return fingerprint([(str(p.relative_to(folder)), p.stat().st_size) for p in files])
 
 
 def file_sha256(path: Path) -> str:

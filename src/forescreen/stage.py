@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InterruptedStageError
-from .files import fingerprint, read_json, write_json
+from .files import fingerprint, read_json, remove_leftovers, write_json
+
+#: The stage's own file in its folder.
+MARKER = "stage.json"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Stage:
 
         Raises InterruptedStageError if the folder was made from something else.
         """
-        marker = self.folder / "stage.json"
+        marker = self.folder / MARKER
         if marker.exists():
             found = read_json(marker)
             if found.get("fingerprint") != self.fingerprint:
@@ -53,6 +56,7 @@ class Stage:
                 return False
         else:
             self._write(finished=False, summary={}, seconds=0.0)
+        remove_leftovers(self.folder)
         return True
 
     def finish(self, summary: dict[str, Any], *, started: float) -> None:
@@ -61,12 +65,12 @@ class Stage:
 
     def summary(self) -> dict[str, Any]:
         """The account of the finished stage."""
-        value: dict[str, Any] = read_json(self.folder / "stage.json")["summary"]
+        value: dict[str, Any] = read_json(self.folder / MARKER)["summary"]
         return value
 
     def _write(self, *, finished: bool, summary: dict[str, Any], seconds: float) -> None:
         write_json(
-            self.folder / "stage.json",
+            self.folder / MARKER,
             {
                 "name": self.name,
                 "finished": finished,

@@ -50,6 +50,15 @@ def save_exam(folder: Path, *, first: int = 1, changes: dict[str, Any] | None = 
         save_view(folder, f"{side}{view}.dcm", side, view, number=first + i, changes=changes)
 
 
+def test_files_that_are_no_part_of_the_archive_are_not_counted(tmp_path: Path) -> None:
+    save_exam(tmp_path / "exam")
+    for place in (tmp_path, tmp_path / "exam"):
+        (place / "account.json").write_text("{}")
+    found = index_folder(tmp_path, pseudonyms=AS_GIVEN, apart_from=frozenset({"account.json"}))
+    assert found.n_files == 5
+    assert [refusal.file for refusal in found.refusals] == ["exam/account.json"]
+
+
 def index(folder: Path, policy: Policy = Policy(), workers: int = 1) -> FolderIndex:  # noqa: B008
     found = index_folder(folder, pseudonyms=AS_GIVEN, policy=policy, workers=workers)
     n_used = sum(len(exam.mammograms) for exam in found.exams)

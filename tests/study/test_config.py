@@ -58,3 +58,10 @@ def test_a_faulty_study_file_is_refused_by_section_and_key(tmp_path: Path, text:
 def test_a_missing_study_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         read_study(tmp_path / "nothing.toml")
+
+
+def test_a_peer_without_its_file_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    text = '[study]\nname = "x"\n[simulation]\n[[evaluation.peers]]\nkey = "p"\nlabel = "P"\n'
+    text += 'file = "p.csv"\ncolumns = ["risk"]\n'
+    with pytest.raises(ConfigError, match=r"no such file.*p\.csv|p\.csv.*no such file"):
+        read_study(write(tmp_path, text))

@@ -91,11 +91,13 @@ def index_folder(
     *,
     pseudonyms: Pseudonyms,
     policy: Policy = Policy(),  # noqa: B008  frozen
+    apart_from: frozenset[str] = frozenset(),
     workers: int = 1,
     track: Track = silent,
 ) -> FolderIndex:
     """Exams and refusals of all files below `folder`; bad files are refusals, never errors.
 
+    Files of the names `apart_from` directly in `folder` are no part of the archive and are not counted.
     Raises DicomError `unreadable_file` when `folder` is no folder.
     """
     if not folder.is_dir():
@@ -105,7 +107,10 @@ def index_folder(
             found="no such folder" if not folder.exists() else "a file",
             where=folder.name,
         )
-    paths = sorted((p for p in folder.rglob("*") if not p.is_dir()), key=lambda p: p.as_posix())
+    ours = {folder / name for name in apart_from}
+    paths = sorted(
+        (p for p in folder.rglob("*") if p not in ours and not p.is_dir()), key=lambda p: p.as_posix()
+    )
     refusals: list[Refusal] = []
     candidates: list[_Candidate] = []
     refused: list[_Candidate] = []

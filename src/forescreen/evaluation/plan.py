@@ -6,7 +6,7 @@ written into the results, so that a reader can tell a planned figure from an aft
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..clinical.factors import CLINICAL_FACTORS
 from ..errors import ConfigError
@@ -23,7 +23,6 @@ class EvaluationPlan:
     suppress_below: int = 10  # subgroup cells with fewer sets are suppressed
     age_bands: tuple[int, ...] = (50, 60, 70)
     n_resamples: int = 2000  # bootstrap of women, for capture and PPV
-    level: float = 0.95
 
     def __post_init__(self) -> None:
         if not self.fractions or not all(0 < f < 1 for f in self.fractions):
@@ -48,4 +47,3 @@ class PeerTable:
     columns: tuple[str, ...]
     truth: bool = False
     description: str = ""
-    notes: tuple[str, ...] = field(default=())

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Int, UInt16
 
 from ..errors import InputError, InterruptedStageError
-from ..files import plain, read_json, write_csv, write_json, write_with
+from ..files import plain, read_json, remove_leftovers, write_csv, write_json, write_with
 from ..records import STANDARD_VIEWS, Refusal
 from .geometry import Geometry
 from .intensity import VERSION
@@ -194,8 +194,7 @@ class StoreWriter:
                 "Choose another folder, or remove this one to start again."
             )
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in [*folder.glob("*.partial"), *self._parts.glob("*.partial")]:
-            leftover.unlink()  # of a run that was killed while writing
+        remove_leftovers(folder)
         write_json(claimed, plan)
 
     @property

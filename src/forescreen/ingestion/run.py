@@ -32,17 +32,21 @@ def ingest_dicom(
     pseudonyms: Pseudonyms = AS_GIVEN,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     only_exams: frozenset[str] | None = None,
+    apart_from: frozenset[str] = frozenset(),
     workers: int = 1,
     track: Track = silent,
 ) -> IngestSummary:
-    """Ingest a folder of DICOM files, at any depth. `only_exams` are exam_ids after pseudonyms.
+    """Ingest a folder of DICOM files, at any depth. `only_exams` are exam_ids after pseudonyms;
+    `apart_from` names files in the folder itself that are no part of the archive.
 
     Raises InputError for a folder without files or without a usable mammogram, InterruptedStageError
     if `store_folder` holds another store.
     """
     if not folder.is_dir():
         raise InputError(expected="a folder of DICOM files", found="no such folder", where=str(folder))
-    index = index_folder(folder, pseudonyms=pseudonyms, policy=policy, workers=workers, track=track)
+    index = index_folder(
+        folder, pseudonyms=pseudonyms, policy=policy, apart_from=apart_from, workers=workers, track=track
+    )
     if index.n_files == 0:
         raise InputError(expected="a folder of DICOM files", found="an empty folder", where=str(folder))
     wanted = [e for e in index.exams if only_exams is None or e.exam_id in only_exams]

@@ -37,13 +37,6 @@ def white_noise(generator: np.random.Generator) -> White:
     return normals(generator, (GRID_ROWS, GRID_COLUMNS + 2)).view(np.complex64)
 
 
-def field_of(white: White, amplitude: Spectrum) -> Field:
-    """The field whose spectrum is `white` times `amplitude`; `white` is used up."""
-    white *= amplitude
-    field: Field = scipy.fft.irfft2(white, s=(GRID_ROWS, GRID_COLUMNS), norm="ortho", workers=1)
-    return field
-
-
 @lru_cache(maxsize=8)
 def _frequencies(stretch: float) -> Spectrum:
     """Squared spatial frequency (1/mm2); tissue is `stretch` times longer towards the nipple."""

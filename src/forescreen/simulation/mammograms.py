@@ -22,7 +22,7 @@ from ..dicom.description import FOR_PROCESSING, Description, GreyScale
 from ..dicom.encode import EXPLICIT_LITTLE_ENDIAN, JPEG_2000_LOSSLESS
 from ..dicom.write import derived_uid, encode_mammogram
 from ..errors import CohortError, ConfigError
-from ..files import atomic_write, write_csv, write_text
+from ..files import atomic_write, remove_leftovers, write_csv, write_text
 from ..processes import keep_freed_memory, worker_pool
 from ..progress import Track, silent
 from ..records import STANDARD_VIEWS, Laterality, View
@@ -115,6 +115,7 @@ def render_exams(
     orders = read_orders(registry_folder, exam_ids)
     for machine in sorted({order.machine for order in orders}):
         vendor_of(machine)  # an unknown machine stops the run before it begins
+    remove_leftovers(out_folder)
     render = partial(render_exam, out_folder=out_folder, config=config)
     counts = list(track(_each(render, orders, workers), "Rendering mammograms", len(orders)))
     awkward = [(order.exam_id, kind) for order in orders if (kind := awkward_kind(order, config))]

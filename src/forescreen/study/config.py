@@ -46,7 +46,7 @@ class StudySection:
 @dataclass(frozen=True, kw_only=True)
 class RegistrySection:
     """Where the registry's tables lie. With `identity` "pseudonym" women and exams get keyed pseudonyms
-    (the key file `pseudonym.key` is made beside study.toml); "study-numbers" keeps the numbers."""
+    (the key file `pseudonym.key` is made in the study's output folder); "study-numbers" keeps them."""
 
     folder: Path
     identity: Literal["pseudonym", "study-numbers"] = "pseudonym"
@@ -162,6 +162,9 @@ def read_study(path: Path) -> StudyConfig:
         )
         for peer in evaluation.pop("peers", [])
     )
+    for peer in peers:
+        if not Path(peer.file).is_file():
+            raise ConfigError(expected="a CSV of predictions", found="no such file", where=peer.file)
     sections = {**raw, "evaluation": evaluation}
     if "study" not in raw:
         raise ConfigError(expected="a section [study] with a name", found="none", where=str(path))

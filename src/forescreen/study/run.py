@@ -28,7 +28,7 @@ from ..errors import CohortError
 from ..evaluation.plan import PeerTable
 from ..evaluation.run import evaluate
 from ..evaluation.tables_in import read_members, read_scores
-from ..files import file_sha256, fingerprint, plain, read_json, write_csv, write_json
+from ..files import file_sha256, fingerprint, folder_listing, plain, read_json, write_csv, write_json
 from ..identity import AS_GIVEN, Pseudonyms, load_or_make_key
 from ..images.store import Store
 from ..ingestion.pictures import CODES as PICTURE_CODES
@@ -38,7 +38,7 @@ from ..progress import Track, silent
 from ..simulation.mammograms import render_exams
 from ..simulation.oracle import export_oracle
 from ..simulation.registry import simulate_registry
-from ..stage import Stage
+from ..stage import MARKER, Stage
 from .config import StudyConfig
 from .link import link_exams, with_images
 
@@ -108,6 +108,7 @@ class StudyRun:
         if self.config.registry is not None:
             names = ("women.csv", "exams.csv", "cancers.csv")
             made_from["registry"] = {n: file_sha256(self.config.registry.folder / n) for n in names}
+            made_from["identity"] = self.config.registry.identity
 
         def work(folder: Path) -> dict[str, Any]:
             if self.config.data_kind == "image table":
@@ -171,7 +172,8 @@ class StudyRun:
             "upstream": upstream,
         }
         if not upstream:
-            made_from["source"] = _listing(dicom) if dicom else file_sha256(self._image_table())
+            made_from["source"] = folder_listing(dicom) if dicom else file_sha256(self._image_table())
+            made_from["identity"] = images.identity
         pseudonyms = AS_GIVEN if self.config.simulation is not None else self._pseudonyms("images")
 
         def work(folder: Path) -> dict[str, Any]:
@@ -182,6 +184,7 @@ class StudyRun:
                     geometry=geometry,
                     pseudonyms=pseudonyms,
                     policy=Policy(digitised_film=images.digitised_film),
+                    apart_from=frozenset({MARKER}),
                     workers=self.workers,
                     track=self.track,
                 )
@@ -271,7 +274,7 @@ class StudyRun:
         peers = self._peers()
         made_from = {
             "evaluation": plain(plan),
-            "peers": [plain(peer) for peer in peers],
+            "peers": [{**plain(peer), "file": file_sha256(Path(peer.file))} for peer in peers],
             "upstream": upstream,
         }
 
@@ -385,14 +388,6 @@ class StudyRun:
             f"{store.geometry.spacing_mm:g} mm",
             "Settings fingerprint": fingerprint(plain(self.config)),
         }
-
-
-def _listing(folder: Path) -> str:
-    """Fingerprint of a folder's files by name and size."""
-    if not folder.is_dir():
-        raise CohortError(expected="a folder of DICOM files", found="no such folder", where=str(folder))
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return fingerprint([(str(p.relative_to(folder)), p.stat().st_size) for p in files])
 
 
 def _estimate_text(figure: dict[str, Any] | None) -> str:
