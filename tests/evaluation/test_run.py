@@ -116,6 +116,7 @@ def test_without_held_out_members_every_fold_is_predicted_from_the_others() -> N
     assert np.logical_or.reduce([predict for _, predict in masks]).all()
     results = evaluate(members, scores, plan=PLAN, matched=True)
     assert figure(results, "combined", "screen-detected")["n_sets"] == 120
+    assert results["judged"] == "cross-validated"
 
 
 def test_too_few_sets_are_a_note_not_a_figure() -> None:

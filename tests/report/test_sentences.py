@@ -79,3 +79,8 @@ def test_limits_speak_only_of_what_the_page_shows() -> None:
     for word in ("interval cancers", "published", "Subgroups", "Saliency", "phantoms"):
         assert word in everything
         assert word not in nothing
+
+
+def test_without_a_held_out_part_the_headline_says_cross_validated() -> None:
+    results = build_results() | {"judged": "cross-validated"}
+    assert plain(headline(results)[0]).startswith("On 418 cross-validated matched sets")

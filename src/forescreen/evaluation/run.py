@@ -83,6 +83,7 @@ def evaluate(
     results: dict[str, Any] = {
         "case_types": [str(t) for t in case_types],
         "table1": table_one(joined),
+        "judged": "held-out" if (joined["split"] == "held-out").any() else "cross-validated",
         "published": _published(case_types),
         **{section: [] for section in _SECTIONS},
     }

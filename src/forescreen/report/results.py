@@ -191,6 +191,11 @@ def is_matched(results: dict[str, Any]) -> bool:
     return str(mapping(results, "study").get("design") or "matched") == "matched"
 
 
+def judged(results: dict[str, Any]) -> str:
+    """How women are judged: "held-out", or "cross-validated" where nothing was held out."""
+    return str(results.get("judged") or "held-out")
+
+
 def is_simulated(results: dict[str, Any]) -> bool:
     """Whether the women come from the simulator."""
     return "simulated" in str(mapping(results, "study").get("data_kind") or "").lower()

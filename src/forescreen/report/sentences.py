@@ -16,6 +16,7 @@ from .results import (
     interval,
     is_matched,
     is_simulated,
+    judged,
     mapping,
     models,
     of,
@@ -136,7 +137,7 @@ def _finding(results: dict[str, Any], case_type: str, image: Model, clinical: Mo
         return f"For {cancers} there were too few events to say how well {_in_text(image)} separates them."
     matched = is_matched(results)
     n = whole(row.get("n_sets" if matched else "n_members"))
-    unit = "held-out matched sets" if matched else "held-out exams"
+    unit = f"{judged(results)} {'matched sets' if matched else 'exams'}"
     statistic = "concordance" if matched else "AUC"
     text = (
         f"On {count_text(n)} {unit}, {_in_text(image)} separates {cancers} from "

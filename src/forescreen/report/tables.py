@@ -9,7 +9,18 @@ from typing import Any
 
 from . import study_tables
 from .numbers import ABSENT, THOUSANDS, count_text, top_text
-from .results import case_types, counterparts, entries, interval, is_matched, models, number, of, whole
+from .results import (
+    case_types,
+    counterparts,
+    entries,
+    interval,
+    is_matched,
+    judged,
+    models,
+    number,
+    of,
+    whole,
+)
 from .sentences import PUBLISHED, mode_name
 from .table import (
     Cell,
@@ -144,7 +155,8 @@ def _main(results: dict[str, Any]) -> Table | None:
             "controls. The women differ too.",
         )
     notes.append(f"In parentheses: 95{THOUSANDS}% confidence intervals. {ABSENT} not estimated.")
-    caption = "Discrimination and association on the held-out part"
+    part = "the held-out part" if judged(results) == "held-out" else "all women, by cross-validation"
+    caption = f"Discrimination and association on {part}"
     caption += ", beside the published study." if theirs else "."
     if not theirs:
         columns = tuple(column for column in columns if not column.label.startswith("Published"))
