@@ -21,6 +21,7 @@ def run(*, config_file: Path, out: Path | None, device: str, workers: int) -> No
         results = StudyRun(
             config=config,
             folder=folder,
+            key_file=config_file.resolve().parent / "pseudonym.key",
             workers=workers or default_workers(),
             device=default_device() if device == "auto" else device,
             track=make_track(),

@@ -94,11 +94,12 @@ def save_ensemble(folder: Path, members: tuple[str, ...], *, facts: Mapping[str,
     return card
 
 
-def load_model(folder: Path, *, device: str = "cpu") -> RiskModel | Ensemble:
+def load_model(folder: str | Path, *, device: str = "cpu") -> RiskModel | Ensemble:
     """The model in a folder, one network or an ensemble; `model(exam)` gives a Score.
 
     Raises CheckpointError if files are missing, damaged, of another layout, or do not fit each other.
     """
+    folder = Path(folder)
     card = read_card(folder)
     if card.kind == "member":
         return _load_member(folder, card, device)

@@ -46,7 +46,7 @@ class StudySection:
 @dataclass(frozen=True, kw_only=True)
 class RegistrySection:
     """Where the registry's tables lie. With `identity` "pseudonym" women and exams get keyed pseudonyms
-    (the key file `pseudonym.key` is made in the study's output folder); "study-numbers" keeps them."""
+    (the key file `pseudonym.key` is made beside study.toml, not in the folder of results); "study-numbers" keeps them."""
 
     folder: Path
     identity: Literal["pseudonym", "study-numbers"] = "pseudonym"

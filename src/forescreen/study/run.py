@@ -58,6 +58,7 @@ class StudyRun:
 
     config: StudyConfig
     folder: Path
+    key_file: Path | None = None  # of pseudonyms; better not in the folder, which people share
     workers: int = 1
     device: str = "cpu"
     track: Track = silent
@@ -314,7 +315,7 @@ class StudyRun:
         part = self.config.registry if section == "registry" else self.config.images
         if self.config.simulation is not None or part is None or part.identity == "study-numbers":
             return AS_GIVEN
-        return Pseudonyms(load_or_make_key(self.folder / "pseudonym.key"))
+        return Pseudonyms(load_or_make_key(self.key_file or self.folder / "pseudonym.key"))
 
     def _registry_tables(self) -> RegistryTables:
         folder = self.folder / "registry" if self.config.registry is None else self.config.registry.folder
@@ -335,7 +336,7 @@ class StudyRun:
             columns=("trait", "density_z"),
             truth=True,
             description="Regression on the simulation's true image trait and true density: what a "
-            "perfect reader of the images could know; no stage before this one reads it",
+            "reader of trait and density could know at best; no stage before this one reads it",
         )
         return (*self.config.peers, oracle)
 
@@ -347,6 +348,9 @@ class StudyRun:
         store = Store.open(self.folder / "store")
         meanings = {**PICTURE_CODES, **CODES}
         training = read_json(self.folder / "model" / "training.json")
+        for member in training:  # same seed, same results: how long an epoch took is not one
+            for epoch in member["epochs"]:
+                epoch.pop("seconds", None)
         return {
             "forescreen": __version__,
             "study": {
