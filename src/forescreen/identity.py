@@ -55,7 +55,7 @@ def load_or_make_key(path: Path) -> bytes:
     if not path.exists():
         write_text(path, secrets.token_hex(32) + "\n")
         path.chmod(0o600)
-    text = path.read_text(encoding="utf-8").strip()
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
     try:
         key = bytes.fromhex(text)
     except ValueError:

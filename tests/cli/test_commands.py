@@ -88,3 +88,90 @@ def test_help_is_quick_because_nothing_heavy_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def members_csv(folder: Path, **cells: str) -> Path:
+    row = {"woman_id": "w", "exam_id": "e", "set_id": "s", "outcome": "interval", "age": "50"} | cells
+    path = folder / "members.csv"
+    path.write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"age": "old"}, "numbers in age"),
+        ({"weight": "inf"}, "numbers in weight"),
+        ({"split": "dev"}, "split one of"),
+        ({"exam_id": ""}, "exam_id in every row"),
+    ],
+)
+def test_faulty_members_are_refused_by_row(tmp_path: Path, cells: dict[str, str], message: str) -> None:
+    members = members_csv(tmp_path, **cells)
+    said = refuse("evaluate", members, "--scores", tmp_path / "scores.csv", "--out", tmp_path / "out")
+    assert message in said
+    assert "row 2" in said
+
+
+def test_a_member_listed_twice_is_refused(tmp_path: Path) -> None:
+    members = members_csv(tmp_path)
+    members.write_text(members.read_text() + members.read_text().splitlines()[1] + "\n")
+    said = refuse("evaluate", members, "--scores", tmp_path / "scores.csv", "--out", tmp_path / "out")
+    assert "each exam once in a set" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("exam_id,score_screen_detected,score_interval\ne,1,2,7\n", "length"),
+        ("exam_id,score_screen_detected,score_interval\ne,inf,2\n", "numbers in score_screen_detected"),
+    ],
+)
+def test_scores_that_would_be_misread_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "scores.csv").write_text(text)
+    members = members_csv(tmp_path)
+    said = refuse("evaluate", members, "--scores", tmp_path / "scores.csv", "--out", tmp_path / "out")
+    assert message in said.lower()
+
+
+@pytest.mark.parametrize("text", ["", "exam_id\n", "exam_id,other\ne,1\n"])
+def test_a_peer_file_that_lacks_its_column_or_rows_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "peer.csv").write_text(text)
+    peer = f"p={tmp_path / 'peer.csv'}:risk"
+    assert "peer.csv" in refuse("evaluate", members_csv(tmp_path), "--peer", peer, "--out", tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["", "exam_id\n", "exam\ne\n"])
+def test_a_list_of_exams_to_render_that_lists_none_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "exams.csv").write_text(text)
+    arguments = ["simulate", "--women", "20", "--out", str(tmp_path / "out")]
+    done = RUNNER.invoke(app, [*arguments, "--mammograms", str(tmp_path / "exams.csv")])
+    assert done.exit_code == 2
+    assert "error: exams.csv: expected" in done.output
+
+
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.txt").write_text("no mammogram")
+    (tmp_path / "store").write_text("in the way")
+    said = refuse("ingest", tmp_path / "images", "--out", tmp_path / "store", "--identity", "study-numbers")
+    assert "that can be read or written" in said
+    assert (tmp_path / "store").read_text() == "in the way"
+
+
+def test_a_key_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "pseudonym.key").write_bytes(b"\xff\xfe")
+    assert "pseudonym key" in refuse("ingest", tmp_path / "images", "--out", tmp_path / "store")
+
+
+def test_an_unknown_recipe_is_refused(tmp_path: Path) -> None:
+    said = refuse("train", tmp_path, "--store", tmp_path, "--out", tmp_path / "model", "--recipe", "best")
+    assert "demo, default, paper" in said
+
+
+def test_an_image_table_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images.csv").write_text(
+        "patient_id,exam_id,laterality,view,file_path,exam_id\n1,2,L,CC,a.png,3\n"
+    )
+    assert "twice: exam_id" in refuse("ingest", tmp_path / "images.csv", "--out", tmp_path / "store")

@@ -15,13 +15,11 @@ if TYPE_CHECKING:
 def run(*, cohort: Path, out: Path, scores: Path | None, peers: tuple[str, ...], config: Path | None) -> None:
     """Evaluate predictions on the judged members; never loads torch."""
     with friendly():
-        import pandas as pd
-
         from .. import __version__
         from ..errors import ConfigError
         from ..evaluation.plan import EvaluationPlan
         from ..evaluation.run import evaluate
-        from ..evaluation.tables_in import read_members, read_scores
+        from ..evaluation.tables_in import read_columns, read_members, read_scores
         from ..files import read_json, write_json
         from ..report.page import write_report
 
@@ -32,7 +30,9 @@ def run(*, cohort: Path, out: Path, scores: Path | None, peers: tuple[str, ...],
             plan = read_study(config).evaluation
         path = cohort / "members.csv" if cohort.is_dir() else cohort
         members = read_members(path)
-        pairs = tuple((peer, pd.read_csv(peer.file, dtype={"exam_id": str})) for peer in map(_peer, peers))
+        pairs = tuple(
+            (peer, read_columns(Path(peer.file), ("exam_id", *peer.columns))) for peer in map(_peer, peers)
+        )
         if scores is None and not pairs:
             raise ConfigError(
                 expected="--scores or at least one --peer", found="neither", where="command line"

@@ -11,7 +11,6 @@ from .terminal import default_workers, friendly, make_track, say, show_path, sum
 def run(*, out: Path, n_women: int, seed: int, mammograms: Path | None, binning: int, workers: int) -> None:
     """Simulate into `out/registry`; with `mammograms` render those exams into `out/mammograms`."""
     with friendly():
-        from ..errors import InputError
         from ..files import plain
         from ..simulation.registry import SimulationConfig, simulate_registry
         from ..stage import Stage
@@ -27,20 +26,10 @@ def run(*, out: Path, n_women: int, seed: int, mammograms: Path | None, binning:
         else:
             summarise("simulated registry, finished before", stage.summary())
         if mammograms is not None:
-            import pandas as pd
-
+            from ..evaluation.tables_in import read_columns
             from ..simulation.mammograms import RenderConfig, render_exams
 
-            if not mammograms.is_file():
-                raise InputError(
-                    expected="a CSV with a column exam_id", found="no such file", where=str(mammograms)
-                )
-            table = pd.read_csv(mammograms, dtype=str)
-            if "exam_id" not in table.columns:
-                raise InputError(
-                    expected="a column exam_id", found=", ".join(table.columns), where=str(mammograms)
-                )
-            exams = tuple(dict.fromkeys(table["exam_id"].dropna()))
+            exams = tuple(dict.fromkeys(read_columns(mammograms, ("exam_id",))["exam_id"].dropna()))
             started = time.monotonic()
             n_processes = workers or default_workers()
             rendered = render_exams(

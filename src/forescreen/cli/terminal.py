@@ -42,6 +42,16 @@ def friendly() -> Iterator[None]:
             fg=typer.colors.RED,
         )
         raise typer.Exit(2) from None
+    except OSError as error:
+        # A full disk, a folder that is a file, no permission: the person's to mend, not a fault of ours.
+        place = f"{error.filename}: " if error.filename else ""
+        typer.secho(
+            f"error: {place}expected a file or folder that can be read or written, found: "
+            f"{error.strerror or error}. Check the path, its permissions and the space on the disk",
+            err=True,
+            fg=typer.colors.RED,
+        )
+        raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.secho("interrupted: run the same command again to continue", err=True)
         raise typer.Exit(130) from None

@@ -11,7 +11,10 @@ from .terminal import default_device, friendly, make_track, say, show_path, summ
 def run(*, cohort: Path, store: Path, out: Path, recipe: str, seed: int, device: str) -> None:
     """Train the recipe's networks on the development members; continues an interrupted run."""
     with friendly():
+        from typing import get_args, get_type_hints
+
         from ..cohort.members import read_cohort
+        from ..errors import ConfigError
         from ..files import plain
         from ..images.store import Store
         from ..study.config import ImagesSection, TrainingSection
@@ -19,6 +22,11 @@ def run(*, cohort: Path, store: Path, out: Path, recipe: str, seed: int, device:
         from ..study.recipe import load_recipe
         from ..training.run import train_study
 
+        recipes = get_args(get_type_hints(TrainingSection)["recipe"])
+        if recipe not in recipes:
+            raise ConfigError(
+                expected=f"--recipe {', '.join(recipes)}", found=repr(recipe), where="command line"
+            )
         opened = Store.open(store)
         members = read_cohort(cohort).members
         matched = bool((members["set_id"] != "").any())

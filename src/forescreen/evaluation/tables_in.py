@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..errors import InputError
 from ..records import Outcome
 
 _TEXT = {"set_id": str, "woman_id": str, "exam_id": str, "case_type": str, "outcome": str, "split": str}
+_NUMBERS = (
+    "fold",
+    "age",
+    "weight",
+    "bmi",
+    "family_history",
+    "breast_biopsy",
+    "menarche_age",
+    "parity",
+    "first_birth_age",
+    "hormone_therapy",
+    "percent_density",
+)
 _MEMBER_COLUMNS = ("woman_id", "exam_id", "outcome")
 
 
@@ -18,7 +33,7 @@ def read_members(path: Path) -> pd.DataFrame:
 
     Raises InputError naming the column or the row that is wrong.
     """
-    table = _read(path, _MEMBER_COLUMNS)
+    table = read_columns(path, _MEMBER_COLUMNS)
     for column, default in (("set_id", ""), ("case_type", ""), ("split", "held-out"), ("fold", None)):
         if column not in table:
             table[column] = default
@@ -30,14 +45,15 @@ def read_members(path: Path) -> pd.DataFrame:
         raise InputError(
             expected=f"outcome one of {', '.join(sorted(known))}",
             found=repr(table.loc[wrong, "outcome"].iloc[0]),
-            where=f"{path.name}, row {int(wrong.to_numpy().argmax()) + 2}",
+            where=f"{path.name}, row {_row(wrong)}",
         )
+    _check_members(table, path.name)
     return table
 
 
 def read_scores(path: Path) -> pd.DataFrame:
     """Scores of exams: exam_id, score_screen_detected, score_interval, one row per exam."""
-    table = _read(path, ("exam_id", "score_screen_detected", "score_interval"))
+    table = read_columns(path, ("exam_id", "score_screen_detected", "score_interval"))
     if table["exam_id"].duplicated().any():
         raise InputError(
             expected="one row per exam",
@@ -46,23 +62,79 @@ def read_scores(path: Path) -> pd.DataFrame:
         )
     for column in ("score_screen_detected", "score_interval"):
         numbers = pd.to_numeric(table[column], errors="coerce")
-        bad = numbers.isna() & table[column].notna()
+        bad = (numbers.isna() & table[column].notna()) | np.isinf(numbers)
         if bad.any():
             raise InputError(
                 expected=f"numbers in {column}",
                 found=repr(table.loc[bad, column].iloc[0]),
-                where=f"{path.name}, row {int(bad.to_numpy().argmax()) + 2}",
+                where=f"{path.name}, row {_row(bad)}",
             )
         table[column] = numbers
     return table
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def _check_members(table: pd.DataFrame, where: str) -> None:
+    """What would otherwise be counted wrongly: repeated members, unknown parts, words for numbers."""
+    parts = ("development", "held-out")
+    wrong = ~table["split"].isin(parts)
+    if wrong.any():
+        raise InputError(
+            expected=f"split one of {', '.join(parts)}",
+            found=repr(table.loc[wrong, "split"].iloc[0]),
+            where=f"{where}, row {_row(wrong)}",
+        )
+    unnamed = table["exam_id"].isna() | table["woman_id"].isna()
+    if unnamed.any():
+        raise InputError(
+            expected="woman_id and exam_id in every row",
+            found="an empty cell",
+            where=f"{where}, row {_row(unnamed)}",
+        )
+    again = table.duplicated(["set_id", "exam_id"])
+    if again.any():
+        raise InputError(
+            expected="each exam once in a set",
+            found=f"{int(again.sum())} repeated rows",
+            where=f"{where}, row {_row(again)}",
+            remedy="Remove the repeated rows",
+        )
+    for column in _NUMBERS:
+        if column not in table:
+            continue
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        bad = (numbers.isna() & table[column].notna()) | np.isinf(numbers)
+        if bad.any():
+            raise InputError(
+                expected=f"numbers in {column}, or empty where unknown",
+                found="something else",
+                where=f"{where}, row {_row(bad)}",
+            )
+        table[column] = numbers
+
+
+def _row(mask: pd.Series) -> int:
+    """The first row of the mask as a spreadsheet counts: the header is row 1."""
+    return int(mask.to_numpy().argmax()) + 2
+
+
+def read_columns(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A CSV that has these columns and at least one row; numbers of women and exams stay text.
+
+    Raises InputError for a file that is absent, no CSV in UTF-8, ragged, or without a column or a row.
+    """
     if not path.is_file():
         raise InputError(expected="a CSV file", found="no such file", where=str(path))
     try:
-        table = pd.read_csv(path, dtype=_TEXT)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        with warnings.catch_warnings():
+            # pandas only warns when rows are longer than the header, and drops what is too much.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, dtype=_TEXT, index_col=False)
+    except (
+        pd.errors.ParserError,
+        pd.errors.ParserWarning,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+    ) as error:
         raise InputError(expected="a CSV file (UTF-8)", found=str(error), where=path.name) from error
     absent = [c for c in columns if c not in table.columns]
     if absent:

@@ -111,14 +111,19 @@ def pictures_of(
 
 def _read(csv_path: Path) -> pd.DataFrame:
     try:
-        given = pd.read_csv(csv_path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        # With the header as a row of cells, rows that are longer than it are errors and names stay as given.
+        cells = pd.read_csv(csv_path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None)
     except FileNotFoundError:
         raise InputError(expected="a CSV of images", found="no such file", where=str(csv_path)) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(
             expected="a CSV of images in UTF-8", found=f"{error}".strip(), where=str(csv_path)
         ) from None
-    given.columns = pd.Index([str(name).strip() for name in given.columns])
+    given = cells.iloc[1:].fillna("").reset_index(drop=True)
+    given.columns = pd.Index([str(name).strip() for name in cells.iloc[0]])
+    twice = sorted(set(given.columns[given.columns.duplicated()]))
+    if twice:
+        raise InputError(expected="each column once", found=f"twice: {', '.join(twice)}", where=str(csv_path))
     missing = [name for name in NEEDED if name not in given]
     if missing:
         raise InputError(
