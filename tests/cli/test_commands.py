@@ -175,3 +175,10 @@ def test_an_image_table_that_names_a_column_twice_is_refused(tmp_path: Path) -> 
         "patient_id,exam_id,laterality,view,file_path,exam_id\n1,2,L,CC,a.png,3\n"
     )
     assert "twice: exam_id" in refuse("ingest", tmp_path / "images.csv", "--out", tmp_path / "store")
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text('[study]\nname = "x"\n[simulation]\n')
+    said = refuse("study", tmp_path / "study.toml", "--out", tmp_path / "out", "--device", "abacus")
+    assert "--device cpu" in said
+    assert not (tmp_path / "out").exists()

@@ -116,3 +116,19 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
     (tmp_path / "pixels-00000.npy.77.partial").write_bytes(b"half")
     StoreWriter(tmp_path, SMALL, plan={})
     assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("name", ["geometry.json", "manifest.parquet"])
+def test_a_damaged_store_is_refused(tmp_path: Path, name: str) -> None:
+    build_store(tmp_path, [build_exam()])
+    (tmp_path / name).write_bytes(b"{")
+    with pytest.raises(InputError, match="damaged"):
+        Store.open(tmp_path)
+
+
+def test_damaged_pixels_are_refused_by_file(tmp_path: Path) -> None:
+    store = build_store(tmp_path, [build_exam()])
+    pixels = tmp_path / "pixels-00000.npy"
+    pixels.write_bytes(pixels.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"pixels-00000\.npy: expected a whole image store"):
+        store.view(0)

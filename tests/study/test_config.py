@@ -47,6 +47,9 @@ def test_paths_are_relative_to_the_study_file(tmp_path: Path) -> None:
         ("[study]\n[simulation]\n", "name"),
         ("[simulation]\n", r"a section \[study\]"),
         ("[study\n", "valid TOML"),
+        ('evaluation = "all"\n[study]\nname = "x"\n[simulation]\n', "a table of settings"),
+        ('[study]\nname = "x"\n[simulation]\n[evaluation]\npeers = [1]\n', r"\[\[evaluation.peers\]\]"),
+        ('[study]\nname = "x"\n[simulation]\n[images]\nrows = 0\n', "rows above 0"),
         ('[study]\nname = "x"\n[simulation]\n[training]\nrecipe = "best"\n', "recipe"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from .terminal import default_device, default_workers, friendly, make_track, say, show_path, summarise
+from .terminal import choose_device, default_workers, friendly, make_track, say, show_path, summarise
 
 
 def run(
@@ -60,7 +60,7 @@ def run(
             Store.open(store),
             None,
             out / "scores.csv",
-            device=default_device() if device == "auto" else device,
+            device=choose_device(device),
             track=track,
         )
         write_worklist(scores, out / "worklist.csv")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .terminal import default_device, default_workers, friendly, make_track, say, show_path, summarise
+from .terminal import choose_device, default_workers, friendly, make_track, say, show_path, summarise
 
 
 def run(*, config_file: Path, out: Path | None, device: str, workers: int) -> None:
@@ -23,7 +23,7 @@ def run(*, config_file: Path, out: Path | None, device: str, workers: int) -> No
             folder=folder,
             key_file=config_file.resolve().parent / "pseudonym.key",
             workers=workers or default_workers(),
-            device=default_device() if device == "auto" else device,
+            device=choose_device(device),
             track=make_track(),
             announce=lambda name, summary, seconds: summarise(name, summary, seconds=seconds),
         ).run()

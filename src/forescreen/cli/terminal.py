@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from ..errors import ForescreenError
+from ..errors import ConfigError, ForescreenError
 from ..progress import Track
 
 T = TypeVar("T")
@@ -99,14 +99,27 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def default_device() -> str:
-    """ "cuda" or "mps" when torch finds one, else "cpu"."""
+def choose_device(device: str) -> str:
+    """`device` as torch knows it; "auto" is "cuda" or "mps" when torch finds one, else "cpu".
+
+    Raises ConfigError for a device that this machine or this torch does not have.
+    """
     import importlib
 
     torch: Any = importlib.import_module("torch")
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):  # what torch raises, by build
+        raise ConfigError(
+            expected="--device cpu, auto, or a device that torch finds here (cuda, mps)",
+            found=repr(device),
+            where="command line",
+        ) from None
+    return device
 
 
 def show_path(path: Path) -> str:

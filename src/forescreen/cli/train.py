@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from .terminal import default_device, friendly, make_track, say, show_path, summarise
+from .terminal import choose_device, friendly, make_track, say, show_path, summarise
 
 
 def run(*, cohort: Path, store: Path, out: Path, recipe: str, seed: int, device: str) -> None:
@@ -45,7 +45,7 @@ def run(*, cohort: Path, store: Path, out: Path, recipe: str, seed: int, device:
             ),
             out,
             seed=seed,
-            device=default_device() if device == "auto" else device,
+            device=choose_device(device),
             track=make_track(),
         )
         summarise("trained", plain(summary), seconds=time.monotonic() - started)

@@ -114,7 +114,11 @@ class Store:
                 where=str(folder),
                 remedy="Make one with `forescreen ingest`, or let it finish",
             )
-        about = read_json(described)
+        try:
+            about = read_json(described)
+            manifest = pq.read_table(folder / "manifest.parquet").to_pandas()
+        except (ValueError, pa.ArrowException) as error:
+            raise _damaged(folder) from error
         if about.get("format") != FORMAT:
             raise InputError(
                 expected=f"an image store of format {FORMAT}",
@@ -123,7 +127,6 @@ class Store:
                 remedy="Ingest the images again with this version",
             )
         geometry = Geometry(about["rows"], about["columns"], about["spacing_mm"])
-        manifest = pq.read_table(folder / "manifest.parquet").to_pandas()
         return cls(folder, geometry, manifest)
 
     def __len__(self) -> int:
@@ -171,8 +174,21 @@ class Store:
         )
 
     def _map(self, shard: int) -> np.ndarray:
-        pixels: np.ndarray = np.load(self.folder / _pixels_name(shard), mmap_mode="r")
+        path = self.folder / _pixels_name(shard)
+        try:
+            pixels: np.ndarray = np.load(path, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise _damaged(path) from error
         return pixels
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        expected="a whole image store",
+        found="a file that is missing or damaged",
+        where=str(path),
+        remedy="Remove the store and ingest the images again",
+    )
 
 
 class StoreWriter:

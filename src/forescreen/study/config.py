@@ -46,7 +46,8 @@ class StudySection:
 @dataclass(frozen=True, kw_only=True)
 class RegistrySection:
     """Where the registry's tables lie. With `identity` "pseudonym" women and exams get keyed pseudonyms
-    (the key file `pseudonym.key` is made beside study.toml, not in the folder of results); "study-numbers" keeps them."""
+    (the key file `pseudonym.key` is made beside study.toml, not in the folder of results);
+    "study-numbers" keeps them."""
 
     folder: Path
     identity: Literal["pseudonym", "study-numbers"] = "pseudonym"
@@ -63,6 +64,12 @@ class ImagesSection:
     rows: int | None = None
     columns: int | None = None
     spacing_mm: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "columns", "spacing_mm"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(expected=f"{name} above 0", found=str(value), where="[images]")
 
     def geometry(self, default: Geometry) -> Geometry:
         """The canvas: what is given here, else what the recipe was made for."""
@@ -155,12 +162,24 @@ def read_study(path: Path) -> StudyConfig:
         raise ConfigError(expected="valid TOML", found=str(error), where=str(path)) from error
     _only_known(raw, set(_SECTIONS), where=str(path), what="section")
     base = path.resolve().parent
-    evaluation = dict(raw.get("evaluation", {}))
+    evaluation = raw.get("evaluation", {})
+    if not isinstance(evaluation, dict):
+        raise ConfigError(
+            expected="a table of settings", found=type(evaluation).__name__, where=f"{path} [evaluation]"
+        )
+    evaluation = dict(evaluation)
+    named = evaluation.pop("peers", [])
+    if not isinstance(named, list) or not all(isinstance(peer, dict) for peer in named):
+        raise ConfigError(
+            expected="[[evaluation.peers]] with key, label, file, columns",
+            found=repr(named),
+            where=str(path),
+        )
     peers = tuple(
         _build(
             PeerTable, {**peer, "file": str(base / str(peer.get("file", "")))}, f"{path} [[evaluation.peers]]"
         )
-        for peer in evaluation.pop("peers", [])
+        for peer in named
     )
     for peer in peers:
         if not Path(peer.file).is_file():
