@@ -182,3 +182,23 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
     said = refuse("study", tmp_path / "study.toml", "--out", tmp_path / "out", "--device", "abacus")
     assert "--device cpu" in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("p", "exam_id,risk\ne,high\n", "numbers in risk"),
+        ("image", "exam_id,risk\ne,1\n", "another key for each peer"),
+    ],
+)
+def test_a_peer_that_cannot_be_compared_is_refused(tmp_path: Path, key: str, text: str, message: str) -> None:
+    (tmp_path / "peer.csv").write_text(text)
+    peer = f"{key}={tmp_path / 'peer.csv'}:risk"
+    assert message in refuse("evaluate", members_csv(tmp_path), "--peer", peer, "--out", tmp_path / "out")
+
+
+def test_scores_of_other_exams_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text("exam_id,score_screen_detected,score_interval\nf,1,2\n")
+    members = members_csv(tmp_path)
+    said = refuse("evaluate", members, "--scores", tmp_path / "scores.csv", "--out", tmp_path / "out")
+    assert "none of 1 members" in said

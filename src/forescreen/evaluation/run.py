@@ -138,7 +138,21 @@ def _join(
     peers: tuple[tuple[PeerTable, pd.DataFrame], ...],
 ) -> pd.DataFrame:
     joined = members.reset_index(drop=True)
+    keys = ["image", "clinical", "combined", *(peer.key for peer, _ in peers)]
+    if len(set(keys)) < len(keys):
+        raise InputError(
+            expected="another key for each peer, none of image, clinical, combined",
+            found=", ".join(keys[3:]),
+            where="peers",
+        )
     if scores is not None:
+        if not joined["exam_id"].isin(scores["exam_id"]).any():
+            raise InputError(
+                expected="scores of the members' exams",
+                found=f"none of {len(joined)} members has one",
+                where="scores",
+                remedy="Score the same exams, with the same --identity and pseudonym key",
+            )
         wanted = ["exam_id", "score_screen_detected", "score_interval"]
         joined = joined.merge(scores[wanted], on="exam_id", how="left", validate="many_to_one")
     for peer, table in peers:
@@ -158,6 +172,16 @@ def _join(
                 found=f"{int(renamed['exam_id'].duplicated().sum())} repeated exams",
                 where=peer.file,
             )
+        for column in renamed.columns[1:]:
+            numbers = pd.to_numeric(renamed[column], errors="coerce")
+            bad = (numbers.isna() & renamed[column].notna()) | np.isinf(numbers)
+            if bad.any():
+                raise InputError(
+                    expected=f"numbers in {column.removeprefix(f'{peer.key}:')}, or empty where unknown",
+                    found="something else",
+                    where=f"{peer.file}, row {int(bad.to_numpy().argmax()) + 2}",
+                )
+            renamed[column] = numbers
         joined = joined.merge(renamed, on="exam_id", how="left", validate="many_to_one")
     return joined
 
