@@ -4,12 +4,11 @@ Command    forescreen train --recipe demo (or [training] recipe = "demo" in stud
 Hardware   2 CPU cores, 1 GB of memory
 Time       about 1 minute for 250 matched sets (3000 mammograms); it grows with the mammograms
 Expected   on phantoms whose trait has a log odds ratio of 0.8 per SD, 250 sets 1:2: correlation of the
-           score with the trait about 0.85, which is 85 % of the oracle's concordance above 0.5
+           score with the trait about 0.85; concordance about 85 % of the oracle's above 0.5
 
 No filter is trained: the ten derivative filters are kept, their statistics are projected onto what a
 woman's two breasts share, and only view fusion and read-out learn from outcomes. With so few and so
-noisy labels every further free parameter costs more than it brings: networks trained end to end on the
-same 250 sets remembered their training sets and ranked new ones hardly above chance.
+noisy labels every further free parameter costs more than it brings (docs/reference/models.md).
 """
 
 from __future__ import annotations
