@@ -54,8 +54,8 @@ def page(folder: Path) -> str:
         for row in rows:
             theirs = published.get((row["model"], kind))
             lines.append(
-                f"| {labels[row['model']]} | {interval(row['concordance'])} | {interval(row['odds_ratio'], 2)} "
-                f"| {interval(theirs, 2) if theirs else ''} |"
+                f"| {labels[row['model']]} | {interval(row['concordance'])} "
+                f"| {interval(row['odds_ratio'], 2)} | {interval(theirs, 2) if theirs else ''} |"
             )
         lines += ["", "| difference of concordance | value (95 % CI) | p |", "|---|---|---|"]
         for row in results["comparisons"]:

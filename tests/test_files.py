@@ -97,3 +97,24 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
     remove_leftovers(tmp_path)
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.dcm"]
     remove_leftovers(tmp_path / "nowhere")
+
+
+def test_two_processes_never_work_in_one_stage_folder(tmp_path: Path) -> None:
+    from forescreen.errors import InterruptedStageError
+    from forescreen.stage import Stage
+
+    code = (
+        "import time; from pathlib import Path; from forescreen.stage import Stage\n"
+        f"Stage('s', Path({str(tmp_path / 's')!r}), {{}}).begin()\n"
+        "print('working', flush=True); time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "working"
+    stage = Stage("s", tmp_path / "s", {})
+    with pytest.raises(InterruptedStageError, match="another process is working"):
+        stage.begin()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert stage.begin(), "the lock ends with its process, however it ends"

@@ -68,3 +68,18 @@ def test_a_peer_without_its_file_is_refused_before_anything_runs(tmp_path: Path)
     text += 'file = "p.csv"\ncolumns = ["risk"]\n'
     with pytest.raises(ConfigError, match=r"no such file.*p\.csv|p\.csv.*no such file"):
         read_study(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('factors = ["shoe_size"]', "factors among"),
+        ('subgroups = ["shoe_size"]', "subgroups among"),
+        ("n_resamples = 0", "n_resamples >= 20"),
+    ],
+)
+def test_a_plan_that_cannot_be_measured_is_refused_before_anything_runs(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_study(write(tmp_path, f'[study]\nname = "x"\n[simulation]\n[evaluation]\n{line}\n'))

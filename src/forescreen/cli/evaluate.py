@@ -23,16 +23,17 @@ def run(*, cohort: Path, out: Path, scores: Path | None, peers: tuple[str, ...],
         from ..files import read_json, write_json
         from ..report.page import write_report
 
-        plan = EvaluationPlan()
+        plan, data_kind, design = EvaluationPlan(), "registry", ""
+        named = tuple(map(_peer, peers))
         if config is not None:
             from ..study.config import read_study
 
-            plan = read_study(config).evaluation
+            study = read_study(config)
+            plan, data_kind, design = study.evaluation, study.data_kind, study.cohort.design
+            named = (*study.peers, *named)
         path = cohort / "members.csv" if cohort.is_dir() else cohort
         members = read_members(path)
-        pairs = tuple(
-            (peer, read_columns(Path(peer.file), ("exam_id", *peer.columns))) for peer in map(_peer, peers)
-        )
+        pairs = tuple((peer, read_columns(Path(peer.file), ("exam_id", *peer.columns))) for peer in named)
         if scores is None and not pairs:
             raise ConfigError(
                 expected="--scores or at least one --peer", found="neither", where="command line"
@@ -52,8 +53,8 @@ def run(*, cohort: Path, out: Path, scores: Path | None, peers: tuple[str, ...],
             "study": {
                 "name": out.name,
                 "description": "",
-                "design": "matched" if matched else "unmatched",
-                "data_kind": "registry",
+                "design": "matched" if matched else design if design == "cohort" else "unmatched",
+                "data_kind": data_kind,
                 "n_sets": figures.pop("n_sets"),
             },
             "provenance": {"forescreen": __version__},

@@ -200,3 +200,6 @@ _CODINGS: dict[str, Callable[[pd.DataFrame], Coded]] = {
     "density": _density,
     "percent_density": _percent_density,
 }
+
+#: Every factor that has a coding.
+FACTORS: tuple[str, ...] = tuple(_CODINGS)

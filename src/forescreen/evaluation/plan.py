@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..clinical.factors import CLINICAL_FACTORS
+from ..clinical.factors import CLINICAL_FACTORS, FACTORS
 from ..errors import ConfigError
+
+#: Columns of the members by which concordance can be given.
+SUBGROUPS = ("density", "age", "race", "site", "machine", "menopause")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,19 @@ class EvaluationPlan:
     def __post_init__(self) -> None:
         if not self.fractions or not all(0 < f < 1 for f in self.fractions):
             raise ConfigError(expected="fractions in (0, 1)", found=str(self.fractions), where="[evaluation]")
+        for name, given, known in (
+            ("factors", self.factors, FACTORS),
+            ("subgroups", self.subgroups, SUBGROUPS),
+        ):
+            unknown = [value for value in given if value not in known]
+            if unknown:
+                raise ConfigError(
+                    expected=f"{name} among {', '.join(known)}",
+                    found=", ".join(unknown),
+                    where="[evaluation]",
+                )
+        if self.n_resamples < 20:
+            raise ConfigError(expected="n_resamples >= 20", found=str(self.n_resamples), where="[evaluation]")
         if self.minimum_sets < 2:
             raise ConfigError(
                 expected="minimum_sets >= 2", found=str(self.minimum_sets), where="[evaluation]"

@@ -29,6 +29,7 @@ from ..images.store import StoredView, StoreWriter
 from ..processes import worker_pool
 from ..progress import Track
 from ..records import Mammogram, Refusal
+from ..stage import claim
 
 #: Images per shard: 13 MB at the default canvas, a few seconds of work to lose at a kill.
 SHARD_SIZE = 512
@@ -94,6 +95,7 @@ def fill_store(
     listing = [(s.file, s.size_bytes, s.woman_id, s.exam_id, s.exam_date) for s in sources]
     refused = sorted((r.file, r.code) for r in refusals)
     made_from = {**plan, "shard_size": shard_size, "sources": fingerprint(listing, refused)}
+    claim(folder)
     writer = StoreWriter(folder, geometry, plan=made_from)
     n_shards = -(-len(sources) // shard_size)
     if not writer.is_finished:

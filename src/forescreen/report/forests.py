@@ -178,16 +178,16 @@ def _limits(panel: Panel, found: list[Interval]) -> tuple[float, float]:
 
 def _ticks(low: float, high: float, *, log: bool) -> list[float]:
     if log:
-        for candidates in (
-            [0.8, 0.9, 1, 1.1, 1.25],
-            [0.5, 0.75, 1, 1.5, 2, 3],
-            [0.25, 0.5, 1, 2, 4, 8],
-            [1 / 16, 0.25, 1, 4, 16, 64],
-        ):
-            inside = [tick for tick in candidates if low <= tick <= high]
-            if len(inside) >= 3 and candidates[0] / 1.2 <= low and high <= candidates[-1] * 1.2:
-                return inside
-        return inside
+        span = high / low
+        if span <= 1.8:
+            candidates = [0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5]
+        elif span <= 6:
+            candidates = [0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5]
+        elif span <= 40:
+            candidates = [2.0**power for power in range(-5, 6)]
+        else:
+            candidates = [4.0**power for power in range(-6, 7)]
+        return [tick for tick in candidates if low <= tick <= high]
     step = next(step for step in (0.05, 0.1, 0.2, 0.5) if (high - low) / step <= 6 or step == 0.5)
     first = math.ceil(low / step)
     return [round(step * i, 2) for i in range(first, math.floor(high / step) + 1)]
