@@ -7,42 +7,40 @@ and started again ends, on a CPU with the same number of threads, in the same bi
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..errors import CheckpointError, ConfigError, InterruptedStageError
-from ..files import atomic_write
+from ..errors import ConfigError
 from ..models.checkpoint import fill, load_tensors
 from ..models.encoder import TextureEncoder
-from ..models.fusion import split_sides
-from ..models.losses import (
-    any_cancer_loss,
-    density_loss,
-    matched_set_loss,
-    polytomous_loss,
-    sides_loss,
-    three_class_binary_loss,
-)
 from ..models.predictor import N_VIEWS
 from ..models.risk_model import RiskNetwork, build_network
 from ..models.sides import apply_sides, fit_sides
 from .augment import augment, drop_views
 from .dataset import Batch, StudyImages, StudyRows
+from .objective import Objective, learning_rate, make_optimiser, trains
 from .recipe import Phase, Recipe
 from .sampling import epoch_batches
+from .state import (
+    STATE,
+    EpochRecord,
+    Position,
+    State,
+    load_state,
+    optimiser_tensors,
+    restore_optimiser,
+    save_state,
+)
+from .threads import threads
 from .validation import stopping_concordance
 
-STATE = "state.safetensors"
 #: Exams embedded or scored at once outside of training; results do not depend on it.
 CHUNK = 64
 
@@ -57,17 +55,6 @@ class MemberPlan:
     identity: str  # fingerprint of everything that decides the run
 
 
-@dataclass(frozen=True, kw_only=True)
-class EpochRecord:
-    """One epoch: mean loss over batches; concordance on the stopping rows, None where not judged."""
-
-    epoch: int
-    phase: str
-    loss: float
-    concordance: float | None
-    seconds: float
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainedMember:
     """The network of the best epoch and how it came about."""
@@ -77,19 +64,6 @@ class TrainedMember:
     best_epoch: int
     best_concordance: float
     origin: tuple[float, float]
-
-
-@dataclass
-class _Position:
-    """Where a run stands; stored as JSON beside the tensors."""
-
-    phase: int = 0
-    epoch_of_phase: int = 0
-    since_best: int = 0
-    best_epoch: int = -1
-    best_concordance: float = -1.0
-    scaler: dict[str, float] = field(default_factory=dict)
-    records: list[EpochRecord] = field(default_factory=list)
 
 
 def train_member(
@@ -112,10 +86,14 @@ def train_member(
     while run.position.phase < len(recipe.phases):
         phase = recipe.phases[run.position.phase]
         run.begin(phase)
-        while run.position.epoch_of_phase < phase.epochs:
-            after_epoch(run.solve(phase) if phase.trains == "projection" else run.epoch(phase))
-            if phase.patience is not None and run.position.since_best >= phase.patience:
-                break
+        # The head's steps are so small that handing them out to threads costs more than they do, ten
+        # times more where other work holds the cores.
+        small = phase.trains == "head" and run.device.type == "cpu"
+        with threads(1 if small else None):
+            while run.position.epoch_of_phase < phase.epochs:
+                after_epoch(run.solve(phase) if phase.trains == "projection" else run.epoch(phase))
+                if phase.patience is not None and run.position.since_best >= phase.patience:
+                    break
         run.end()
     return run.result()
 
@@ -134,7 +112,7 @@ class _Run:
     ) -> None:
         self.study, self.images, self.plan, self.recipe = study, images, plan, recipe
         self.state_file, self.device = state_file, torch.device(device)
-        self.position = _Position()
+        self.position = Position()
         network = build_network(recipe.model, seed=plan.seed)
         if recipe.pretrained is not None:
             fill(network.encoder, load_tensors(Path(recipe.pretrained)), where=recipe.pretrained)
@@ -147,10 +125,7 @@ class _Run:
         self._half = recipe.precision != "float32" and self.device.type == "cuda"
         self._scaler = torch.amp.GradScaler(enabled=self._half and recipe.precision == "float16")
         self._n_batches = len(self._batches(0))
-        measured = study.percent_density[plan.train]
-        known = measured[~np.isnan(measured)]
-        self._density_scale = (float(known.mean()), float(known.std()) or 1.0) if len(known) > 1 else (0, 1)
-        self._log_prior = _log_prior(study, plan.train).to(self.device)
+        self.objective = Objective.of(study, recipe, plan.train)
 
     # Phases --------------------------------------------------------------------------------------
 
@@ -166,9 +141,10 @@ class _Run:
             self.position.since_best = 0
             self.average = {}
         for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(_trains(phase, name))
-        self.optimiser = _make_optimiser(self.network, phase, self.recipe)
-        self._restore_optimiser()
+            parameter.requires_grad_(trains(phase, name))
+        self.optimiser = make_optimiser(self.network, phase, self.recipe)
+        restore_optimiser(self.network, self.optimiser, self._restored)
+        self._restored = {}
         if phase.trains == "head":
             self._cached = self._embed_all()
 
@@ -212,7 +188,9 @@ class _Run:
             self.network.encoder.eval()
         losses = []
         for step, batch in enumerate(self._feed(phase, number)):
-            rate = _rate(phase, self.position.epoch_of_phase * self._n_batches + step, self._n_batches)
+            rate = learning_rate(
+                phase, self.position.epoch_of_phase * self._n_batches + step, self._n_batches
+            )
             losses.append(self._step(phase, batch, rate, generator))
         if not np.all(np.isfinite(losses)):
             raise ConfigError(
@@ -274,51 +252,13 @@ class _Run:
                     batch.present, self.recipe.augmentation.view_dropout, generator=generator
                 ).to(self.device)
                 views = self._cached[torch.from_numpy(self.study.exam[batch.rows]).to(self.device)]
-            loss = self._loss(phase, batch.rows, views, present)
+            loss = self.objective.loss(self.network, phase, batch.rows, views, present)
         optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(optimiser)
         self._scaler.update()
         self._update_average()
         return float(loss.detach())
-
-    def _loss(self, phase: Phase, rows: np.ndarray, views: Tensor, present: Tensor) -> Tensor:
-        outcome = torch.from_numpy(self.study.outcome[rows]).to(self.device)
-        head = self.network.head
-        if phase.objective == "sides":
-            sides = split_sides(views, present)
-            loss = sides_loss(
-                sides.left,
-                sides.right,
-                sides.both & _first_of(self.study, rows).to(self.device),
-                self.recipe.temperature,
-            )
-        else:
-            fused = self.network.fusion(views, present)
-            if phase.objective == "any cancer":
-                loss = any_cancer_loss(head.any_cancer(fused), outcome)
-            elif phase.objective == "three classes":
-                loss = three_class_binary_loss(head(fused), outcome)
-            elif self.study.matched:
-                sets = torch.from_numpy(self.study.set_index[rows]).to(self.device)
-                loss = matched_set_loss(head(fused), outcome, sets)
-            else:
-                weight = torch.from_numpy(self.study.weight[rows]).to(self.device, torch.float32)
-                loss = polytomous_loss(head(fused), outcome, weight, self._log_prior)
-            n_cases = int((self.study.outcome[self.plan.train] > 0).sum())
-            precisions = self.recipe.shared_precision, self.recipe.contrast_precision
-            # The losses are means over cases; a normal prior counts once for all of them.
-            loss = loss + head.penalty(*precisions) / max(n_cases, 1)
-        if phase.density_weight > 0:
-            mean, sd = self._density_scale
-            measured = torch.from_numpy((self.study.percent_density[rows] - mean) / sd)
-            count = present.sum(dim=1, keepdim=True).clamp_min(1)
-            whole = (views * present.unsqueeze(-1)).sum(dim=1) / count
-            predicted = self.network.density(whole).squeeze(1).float()
-            loss = loss + phase.density_weight * density_loss(
-                predicted, measured.to(self.device, torch.float32)
-            )
-        return loss
 
     def _update_average(self) -> None:
         decay = self.recipe.ema_decay
@@ -430,50 +370,25 @@ class _Run:
     # State ---------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        groups = {"network": self.network.state_dict(), "best": self.best, "average": self.average}
-        optimiser = self.optimiser
-        assert optimiser is not None
-        for name, parameter in self.network.named_parameters():
-            for key, value in optimiser.state.get(parameter, {}).items():
-                groups.setdefault("optimiser", {})[f"{name}:{key}"] = value
-        tensors = {
-            f"{group}/{name}": value.detach().cpu().contiguous().clone()
-            for group, values in groups.items()
-            for name, value in values.items()
-        }
+        assert self.optimiser is not None
         self.position.scaler = dict(self._scaler.state_dict())
-        metadata = {"position": json.dumps(asdict(self.position)), "identity": self.plan.identity}
-        with atomic_write(self.state_file) as stream:
-            stream.write(safetensors.torch.save(tensors, metadata))
+        groups = {
+            "network": self.network.state_dict(),
+            "best": self.best,
+            "average": self.average,
+            "optimiser": optimiser_tensors(self.network, self.optimiser),
+        }
+        save_state(self.state_file, State(groups, self.position), identity=self.plan.identity)
 
     def resume(self) -> None:
         """Take up the state that the folder holds, if any."""
-        if not self.state_file.exists():
+        state = load_state(self.state_file, identity=self.plan.identity, device=self.device)
+        if state is None:
             return
-        try:
-            with safetensors.safe_open(self.state_file, framework="pt") as reader:
-                metadata = reader.metadata() or {}
-        except safetensors.SafetensorError as error:
-            raise CheckpointError(
-                f"{self.state_file}: expected the state of a training run, found a damaged file ({error}). "
-                "Remove it to start this network again."
-            ) from error
-        if metadata.get("identity") != self.plan.identity:
-            raise InterruptedStageError(
-                f"{self.state_file}: this folder holds a training run with another recipe, seed or data. "
-                "Choose another folder, or remove this one to start again."
-            )
-        tensors = load_tensors(self.state_file)
-        groups: dict[str, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            group, rest = name.split("/", 1)
-            groups.setdefault(group, {})[rest] = value.to(self.device)
-        fill(self.network, groups["network"], where=str(self.state_file))
-        self.best, self.average = groups.get("best", {}), groups.get("average", {})
-        self._restored = groups.get("optimiser", {})
-        position = json.loads(metadata["position"])
-        position["records"] = [EpochRecord(**record) for record in position["records"]]
-        self.position = _Position(**position)
+        fill(self.network, state.groups["network"], where=str(self.state_file))
+        self.best, self.average = state.groups.get("best", {}), state.groups.get("average", {})
+        self._restored = state.groups.get("optimiser", {})
+        self.position = state.position
         if self._scaler.is_enabled() and self.position.scaler:
             self._scaler.load_state_dict(self.position.scaler)
         phase = self.recipe.phases[self.position.phase]
@@ -482,71 +397,6 @@ class _Run:
             self._restored = {}
             self.end()
 
-    def _restore_optimiser(self) -> None:
-        optimiser = self.optimiser
-        assert optimiser is not None
-        for name, parameter in self.network.named_parameters():
-            prefix = f"{name}:"
-            found = {k[len(prefix) :]: v for k, v in self._restored.items() if k.startswith(prefix)}
-            if found:
-                # AdamW keeps its step counter on the CPU.
-                optimiser.state[parameter] = {k: v.cpu() if k == "step" else v for k, v in found.items()}
-        self._restored = {}
-
-
-def _trains(phase: Phase, name: str) -> bool:
-    part = name.split(".", 1)[0]
-    if phase.trains == "projection":
-        return name.startswith("encoder.project.")
-    if phase.trains == "encoder":
-        return part in ("encoder", "density")
-    if phase.trains == "head":
-        return part in ("fusion", "head")
-    return True
-
-
-def _make_optimiser(network: RiskNetwork, phase: Phase, recipe: Recipe) -> torch.optim.AdamW:
-    groups: dict[tuple[float, float], list[Tensor]] = {}
-    for name, parameter in network.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        relative = phase.encoder_rate if name.startswith("encoder.") else 1.0
-        # Biases and norms are not shrunk; the head has its prior in the loss.
-        decay = recipe.weight_decay if parameter.ndim > 1 and not name.startswith("head.") else 0.0
-        groups.setdefault((relative, decay), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": found, "relative": relative, "weight_decay": decay}
-            for (relative, decay), found in groups.items()
-        ],
-        lr=phase.learning_rate,
-    )
-
-
-def _rate(phase: Phase, step: int, n_batches: int) -> float:
-    """Learning rate: linear warm-up, then a cosine to 0 at the end of the phase."""
-    total = phase.epochs * n_batches
-    warmup = phase.warmup_share * total
-    if step < warmup:
-        return phase.learning_rate * (step + 1) / (warmup + 1)
-    return phase.learning_rate * 0.5 * (1 + float(np.cos(np.pi * (step - warmup) / max(total - warmup, 1))))
-
 
 def _dtype(recipe: Recipe) -> torch.dtype:
     return torch.float16 if recipe.precision == "float16" else torch.bfloat16
-
-
-def _first_of(study: StudyRows, rows: np.ndarray) -> Tensor:
-    """Marks one row per woman: a control of two sets is not her own rival."""
-    first = np.zeros(len(rows), bool)
-    first[np.unique(study.woman[rows], return_index=True)[1]] = True
-    return torch.from_numpy(first)
-
-
-def _log_prior(study: StudyRows, rows: np.ndarray) -> Tensor:
-    """Log odds of each mode against none among the training rows, weighted; ½ added to every count."""
-    outcome, weight = study.outcome[rows], study.weight[rows]
-    none = weight[outcome == 0].sum() + 0.5
-    of_unknown_mode = weight[outcome == 3].sum() / 2
-    odds = [(weight[outcome == code].sum() + of_unknown_mode + 0.5) / none for code in (1, 2)]
-    return torch.from_numpy(np.log(odds)).to(torch.float32)

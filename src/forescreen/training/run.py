@@ -10,15 +10,12 @@ and trains on the rest, so that every exam can be scored by a network that never
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from .. import __version__
 from ..errors import CheckpointError, ConfigError, InterruptedStageError, TooFewEventsError
@@ -26,8 +23,10 @@ from ..files import fingerprint, plain, read_json, write_json
 from ..models.checkpoint import read_card, save_ensemble, save_model
 from ..progress import Track, silent
 from .dataset import ExamStore, StudyImages, StudyRows, read_rows, store_fingerprint
-from .loop import STATE, EpochRecord, MemberPlan, train_member
+from .loop import MemberPlan, train_member
 from .recipe import Recipe
+from .state import STATE, EpochRecord
+from .threads import threads
 
 #: A network cannot learn a direction from fewer cases; it would be noise with a file name.
 MIN_CASES = 8
@@ -90,7 +89,7 @@ def train_study(
     data = fingerprint(study.fingerprint, store_fingerprint(store))
     # Only development exams are ever loaded: the held-out part cannot leak into anything.
     used = sorted(set(study.exam[development].tolist()))
-    with _threads(n_threads):
+    with threads(n_threads):
         images: StudyImages | None = None
         total = sum(phase.epochs for phase in recipe.phases)
         for number, folds in enumerate(plans):
@@ -221,17 +220,6 @@ def _is_finished(folder: Path, identity: str) -> bool:
             "Choose another folder, or remove this one to start again."
         )
     return True
-
-
-@contextmanager
-def _threads(n_threads: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if n_threads is not None:
-        torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Progress:
