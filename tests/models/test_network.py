@@ -168,20 +168,3 @@ def test_the_densenet_of_the_2021_study_takes_one_channel_and_gives_1024_feature
     # DenseNet-121 has 6 952 832 parameters without its classifier at one channel [Huang2017].
     n_convolved = sum(p.numel() for n, p in network.encoder.named_parameters())
     assert 6_900_000 < n_convolved < 7_000_000
-
-
-def test_statistics_are_the_same_with_any_number_of_threads_and_in_any_slices() -> None:
-    encoder = TextureEncoder(TextureEncoderConfig(levels=2)).eval()
-    images = torch.cat([torch.from_numpy(build_exam(i).images) for i in range(5)])
-    before = torch.get_num_threads()
-    found = []
-    try:
-        for n_threads in (1, 2):
-            torch.set_num_threads(n_threads)
-            with torch.no_grad():
-                found.append(encoder.statistics(images))
-            assert torch.get_num_threads() == n_threads
-    finally:
-        torch.set_num_threads(before)
-    assert torch.equal(found[0], found[1])
-    assert torch.allclose(found[0], encoder.statistics(images).detach(), atol=1e-4)

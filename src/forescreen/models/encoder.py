@@ -14,7 +14,6 @@ DenseNet-121 [Huang2017] with one input channel and mean pooling is the network 
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -103,7 +102,7 @@ class TextureEncoder(nn.Module):
         """Mean and log SD of the image; per level and filter mean and SD of the local log energy, and
         the log of the mean energy."""
         if len(images) > SLICE and not (torch.is_grad_enabled() or self.training):
-            return self._sliced(images)
+            return torch.cat([self.statistics(part) for part in torch.split(images, SLICE)])
         mask = (images > 0).to(images.dtype).unsqueeze(1)
         maps = images.unsqueeze(1) * GAIN
         level, variance = _moments(maps, mask)
@@ -130,26 +129,6 @@ class TextureEncoder(nn.Module):
             mask = (F.avg_pool2d(mask, 2) > 0.99).to(maps.dtype)
             maps = maps * mask
         return torch.cat(collected, dim=1)
-
-    def _sliced(self, images: Tensor) -> Tensor:
-        """Statistics in slices that fit a cache. On a CPU slices go to threads, instead of every small
-        operation: waiting for each other thousands of times made two threads up to twenty times slower
-        than one where other work held the cores. The numbers do not depend on the number of threads."""
-        slices = torch.split(images, SLICE)
-        n_threads = torch.get_num_threads()
-        if images.device.type != "cpu" or n_threads == 1:
-            return torch.cat([self.statistics(part) for part in slices])
-
-        def work(part: Tensor) -> Tensor:
-            with torch.no_grad():  # is a setting of each thread
-                return self.statistics(part)
-
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                return torch.cat(list(pool.map(work, slices)))
-        finally:
-            torch.set_num_threads(n_threads)
 
     def _staged(self, maps: Tensor, inside: Tensor) -> list[Tensor]:
         """Statistics of the residual stages."""
