@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Test processes share the cores: OpenMP threads should sleep while they wait. Read when torch is loaded.
@@ -19,6 +20,10 @@ install_import_hook(
     ["forescreen.records", "forescreen.statistics", "forescreen.images", "forescreen.models"],
     "beartype.beartype",
 )
+
+# The same examples in every run; to look for new ones: pytest --hypothesis-profile=default
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from forescreen.cohort.members import COLUMNS, Cohort, read_cohort, select_cohort, write_cohort
@@ -61,7 +61,10 @@ def check_flow(cohort: Cohort) -> None:
 def test_every_design_keeps_the_rules_on_random_registries(design: dict[str, Any], seed: int) -> None:
     config = CohortConfig(n_folds=2, **design)
     tables = random_tables(seed, n_women=250, incidence=0.35)
-    cohort = select_cohort(tables, config, seed=seed)
+    try:
+        cohort = select_cohort(tables, config, seed=seed)
+    except TooFewEventsError:  # a small random registry may hold too few cancers of a type: that is said
+        reject()
     members = cohort.members
     check_flow(cohort)
     # Nobody is split.
