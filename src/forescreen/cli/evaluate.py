@@ -18,7 +18,7 @@ def run(*, cohort: Path, out: Path, scores: Path | None, peers: tuple[str, ...],
         from .. import __version__
         from ..errors import ConfigError
         from ..evaluation.plan import EvaluationPlan
-        from ..evaluation.run import evaluate
+        from ..evaluation.run import concordance_lines, evaluate
         from ..evaluation.tables_in import read_columns, read_members, read_scores
         from ..files import read_json, write_json
         from ..report.page import write_report
@@ -63,12 +63,7 @@ def run(*, cohort: Path, out: Path, scores: Path | None, peers: tuple[str, ...],
         }
         write_json(out / "results.json", results)
         page = write_report(results, out)
-        lines = {}
-        for row in results["main"]:
-            c = row["concordance"]
-            text = f"C {c['value']:.3f} ({c['lower']:.3f}, {c['upper']:.3f})" if c else "too few events"
-            lines[f"{row['model']}, {row['case_type']}"] = text
-        summarise("evaluated", lines, seconds=time.monotonic() - started)
+        summarise("evaluated", concordance_lines(results), seconds=time.monotonic() - started)
         for note in results["notes"]:
             say(f"note: {note}")
         say(f"report    {show_path(page)}")

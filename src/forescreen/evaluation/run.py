@@ -132,6 +132,16 @@ def evaluate(
     return results
 
 
+def concordance_lines(results: dict[str, Any]) -> dict[str, str]:
+    """The dry account of an evaluation: the concordance of each model and mode, as text."""
+    lines = {}
+    for row in results["main"]:
+        c = row["concordance"]
+        text = f"C {c['value']:.3f} ({c['lower']:.3f}, {c['upper']:.3f})" if c else "too few events"
+        lines[f"{row['model']}, {row['case_type']}"] = text
+    return lines
+
+
 def _join(
     members: pd.DataFrame,
     scores: pd.DataFrame | None,

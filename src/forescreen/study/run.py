@@ -26,7 +26,7 @@ from ..cohort.registry import RegistryTables, read_registry
 from ..dicom.gate import CODES, Policy
 from ..errors import CohortError
 from ..evaluation.plan import PeerTable
-from ..evaluation.run import evaluate
+from ..evaluation.run import concordance_lines, evaluate
 from ..evaluation.tables_in import read_members, read_scores
 from ..files import file_sha256, fingerprint, folder_listing, plain, read_json, write_csv, write_json
 from ..identity import AS_GIVEN, Pseudonyms, load_or_make_key
@@ -290,10 +290,7 @@ class StudyRun:
             )
             results = self._assemble(figures)
             write_json(folder / "results.json", results)
-            return {
-                f"{row['model']}, {row['case_type']}": _estimate_text(row["concordance"])
-                for row in results["main"]
-            }
+            return concordance_lines(results)
 
         self._stage("evaluation", made_from, work)
         results: dict[str, Any] = read_json(self.folder / "evaluation" / "results.json")
@@ -392,9 +389,3 @@ class StudyRun:
             f"{store.geometry.spacing_mm:g} mm",
             "Settings fingerprint": fingerprint(plain(self.config)),
         }
-
-
-def _estimate_text(figure: dict[str, Any] | None) -> str:
-    if figure is None:
-        return "too few events"
-    return f"C {figure['value']:.3f} ({figure['lower']:.3f}, {figure['upper']:.3f})"
