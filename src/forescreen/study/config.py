@@ -16,22 +16,17 @@ nearest known one. Paths are relative to the folder of study.toml.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, Literal
 
 from ..cohort.settings import CohortConfig
+from ..configuration import build, only_known, read_toml
 from ..errors import ConfigError
 from ..evaluation.plan import EvaluationPlan, PeerTable
 from ..images.geometry import Geometry
 from ..simulation.mammograms import RenderConfig
 from ..simulation.registry import SimulationConfig
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,13 +149,8 @@ _SECTIONS: dict[str, type[Any]] = {
 
 def read_study(path: Path) -> StudyConfig:
     """The study described by a TOML file. Raises ConfigError naming file, section and key."""
-    if not path.is_file():
-        raise ConfigError(expected="a study file (TOML)", found="no such file", where=str(path))
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(expected="valid TOML", found=str(error), where=str(path)) from error
-    _only_known(raw, set(_SECTIONS), where=str(path), what="section")
+    raw = read_toml(path, what="a study file")
+    only_known(raw, set(_SECTIONS), where=str(path), what="section")
     base = path.resolve().parent
     evaluation = raw.get("evaluation", {})
     if not isinstance(evaluation, dict):
@@ -176,8 +166,10 @@ def read_study(path: Path) -> StudyConfig:
             where=str(path),
         )
     peers = tuple(
-        _build(
-            PeerTable, {**peer, "file": str(base / str(peer.get("file", "")))}, f"{path} [[evaluation.peers]]"
+        build(
+            PeerTable,
+            {**peer, "file": str(base / str(peer.get("file", "")))},
+            where=f"{path} [[evaluation.peers]]",
         )
         for peer in named
     )
@@ -188,35 +180,11 @@ def read_study(path: Path) -> StudyConfig:
     if "study" not in raw:
         raise ConfigError(expected="a section [study] with a name", found="none", where=str(path))
     built = {
-        name: _build(_SECTIONS[name], values, f"{path} [{name}]", base)
+        name: build(_SECTIONS[name], values, where=f"{path} [{name}]", paths=_PATHS, base=base)
         for name, values in sections.items()
         if name in raw
     }
     return StudyConfig(**built, peers=peers)
 
 
-def _build(kind: type[T], values: object, where: str, base: Path | None = None) -> T:
-    if not isinstance(values, dict):
-        raise ConfigError(expected="a table of settings", found=type(values).__name__, where=where)
-    _only_known(values, {f.name for f in fields(kind)}, where=where, what="key")  # type: ignore[arg-type]
-    if base is not None:
-        values = {k: base / v if k in _PATHS and isinstance(v, str) else v for k, v in values.items()}
-    try:
-        return TypeAdapter(kind).validate_python(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "section"
-        raise ConfigError(
-            expected=f"a valid {key} ({first['msg']})", found=repr(first["input"]), where=where
-        ) from error
-
-
-_PATHS = {"folder", "dicom", "table", "pretrained"}
-
-
-def _only_known(values: dict[str, object], known: set[str], *, where: str, what: str) -> None:
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}"
-            raise ConfigError(expected=f"a known {what}", found=repr(name), where=where, remedy=hint)
+_PATHS = frozenset({"folder", "dicom", "table", "pretrained"})
