@@ -8,9 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forescreen.errors import InputError, TooFewEventsError
-from forescreen.statistics.triage import capture, capture_difference, positive_predictive_value, top_fraction
+from forescreen.records import Estimate
+from forescreen.statistics.triage import (
+    UnitCosts,
+    cancers_per_1000,
+    capture,
+    capture_difference,
+    cost_per_additional_cancer,
+    number_needed_to_image,
+    positive_predictive_value,
+    top_fraction,
+)
 
-from .builders import EXACT
+from .builders import EXACT, SAME_ALGORITHM
 
 
 def build_population(
@@ -115,13 +125,17 @@ def test_clusters_are_resampled_whole_and_repeatably() -> None:
     assert ours.notes == ("2000 resamples, seed 5",)
 
 
-def test_resamples_keep_the_number_of_women_with_a_cancer() -> None:
-    # All scores tied: the predictive value is the prevalence, in every resample with as many cases.
-    case = np.arange(60) < 6
+def test_predictive_values_vary_with_the_number_of_women_with_a_cancer() -> None:
+    # All scores tied: the predictive value is the prevalence, with its binomial standard error.
+    case = np.arange(600) < 60
     ours = positive_predictive_value(
-        np.zeros(60), case, fraction=0.1, weights=np.full(60, 2.0), n_resamples=50
+        np.zeros(600), case, fraction=0.1, weights=np.full(600, 2.0), n_resamples=1000
     )
-    assert (ours.value, ours.lower, ours.upper) == pytest.approx((0.1, 0.1, 0.1), abs=EXACT)
+    assert ours.value == pytest.approx(0.1, abs=EXACT)
+    assert ours.standard_error == pytest.approx(math.sqrt(0.1 * 0.9 / 600), rel=0.1)
+    # Captures are given the cancers: all tied, the top tenth holds a tenth of them in every resample.
+    fixed = capture(np.zeros(600), case, fraction=0.1, weights=np.full(600, 2.0), n_resamples=50)
+    assert (fixed.lower, fixed.upper) == pytest.approx((0.1, 0.1), abs=EXACT)
 
 
 def test_difference_of_two_captures_is_paired() -> None:
@@ -148,3 +162,58 @@ def test_one_cancer_is_too_few() -> None:
     with pytest.raises(TooFewEventsError) as caught:
         capture(np.arange(9.0), np.arange(9) == 3, fraction=0.1)
     assert (caught.value.n_found, caught.value.n_needed) == (1, 2)
+
+
+def build_estimate(value: float, lower: float, upper: float) -> Estimate:
+    return Estimate(
+        value=value, lower=lower, upper=upper, n=1000, n_events=16, method="ppv", standard_error=0.004
+    )
+
+
+def test_predictive_value_as_cancers_per_1000_and_number_needed_to_image() -> None:
+    # 16.5 cancers per 1000 MRI by density (DENSE): 60.6 women imaged for one
+    ppv = build_estimate(0.0165, 0.0105, 0.025)
+    ours = number_needed_to_image(ppv)
+    assert (ours.value, ours.lower, ours.upper) == pytest.approx((1 / 0.0165, 40.0, 1 / 0.0105), abs=EXACT)
+    assert ours.standard_error == pytest.approx(0.004 / 0.0165**2, abs=SAME_ALGORITHM)
+    ours = cancers_per_1000(ppv)
+    assert (ours.value, ours.lower, ours.upper) == pytest.approx((16.5, 10.5, 25.0), abs=EXACT)
+    assert (ours.n, ours.n_events) == (1000, 16)
+    assert number_needed_to_image(build_estimate(0.0165, 0.0, 0.1)).upper == math.inf
+    with pytest.raises(TooFewEventsError, match="number needed to image"):
+        number_needed_to_image(build_estimate(0.0, 0.0, 0.1))
+
+
+COSTS = UnitCosts(supplemental_exam=300.0, assessment=150.0, biopsy=500.0, reading=10.0, currency="EUR")
+
+
+def test_cost_per_additional_cancer_is_the_formula() -> None:
+    ours = cost_per_additional_cancer(
+        costs=COSTS, n_selected=1000, n_recalled=90, n_biopsies=60, reads_saved=2000, additional_cancers=20
+    )
+    total = 1000 * 300 + 90 * 150 + 60 * 500 - 2000 * 10
+    assert ours.value == pytest.approx(total / 20, abs=EXACT)
+    # Exact Poisson limits of 20: 12.21651959, 30.8883779 [Garwood1936]
+    assert (ours.lower, ours.upper) == pytest.approx((total / 30.8883779, total / 12.21651959), rel=1e-8)
+    assert ours.notes[0] == "cost 323500 EUR"
+    rates = UnitCosts(supplemental_exam=300.0, assessment=150.0, recall_rate=0.09)
+    by_rate = cost_per_additional_cancer(costs=rates, n_selected=1000, additional_cancers=20)
+    assert by_rate.value == pytest.approx((300_000 + 90 * 150) / 20, abs=EXACT)
+
+
+def test_saved_reads_may_pay_for_the_imaging() -> None:
+    ours = cost_per_additional_cancer(costs=COSTS, n_selected=10, reads_saved=1000, additional_cancers=2.5)
+    assert ours.value == pytest.approx(-7000 / 2.5, abs=EXACT)
+    assert ours.lower < ours.value < ours.upper < 0
+
+
+def test_costs_without_additional_cancers_or_with_impossible_numbers_are_refused() -> None:
+    with pytest.raises(TooFewEventsError, match="additional cancer") as caught:
+        cost_per_additional_cancer(costs=COSTS, n_selected=1000, additional_cancers=0)
+    assert (caught.value.n_found, caught.value.n_needed) == (0, 1)
+    with pytest.raises(InputError, match="additional_cancers: expected a number >= 0"):
+        cost_per_additional_cancer(costs=COSTS, n_selected=1000, additional_cancers=-3)
+    with pytest.raises(InputError, match="biopsy: expected a number >= 0"):
+        UnitCosts(supplemental_exam=300.0, biopsy=math.nan)
+    with pytest.raises(InputError, match=r"recall_rate: expected a rate in \[0, 1\]"):
+        UnitCosts(supplemental_exam=300.0, recall_rate=9.0)

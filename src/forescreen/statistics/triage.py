@@ -1,26 +1,29 @@
-"""Who is in the top x per cent of the screened population, and how many of the cancers they hold.
+"""Who is in the top x per cent of the screened population, how many cancers they hold, and what it costs.
 
 In: scores of a population (or of a sample with weights that make it one), case marks. Out: `Selection`,
 `Estimate`. A matched sample without weights is not a population: its thresholds and predictive values mean
-nothing.
+nothing. Several models on the same rows: `head_to_head`. The low end of the ranking: `rule_out`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Shaped
+from scipy import special
 
 from forescreen.errors import InputError, TooFewEventsError
 from forescreen.records import Estimate
 
-from .bootstrap import bootstrap
-from .inference import null_p
+from .head_to_head import head_to_head
 from .proportions import wilson_interval
+from .rank_metrics import Capture, PredictiveValue
 from .rows import finite_scores, label_codes, positive_weights, same_rows
+
+#: A part of the population smaller than this is a rounding error, not a selected row.
+_NO_SHARE = 1e-13
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +33,29 @@ class Selection:
     threshold: float
     tie_share: float  # part of the weight at the threshold that is selected, in (0, 1]
     share: Float[np.ndarray, "row"]  # part of each row that is selected: 1, tie_share or 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitCosts:
+    """What imaging a selected woman costs, in one currency and year, undiscounted; 0 where nothing is paid.
+
+    The two rates say how many of the women imaged are assessed and biopsied, where the numbers are not known.
+    """
+
+    supplemental_exam: float  # per selected woman: MRI, ultrasound, contrast mammography
+    assessment: float = 0.0  # per woman recalled after it
+    biopsy: float = 0.0
+    reading: float = 0.0  # per read of a mammogram that is saved
+    recall_rate: float = 0.0  # of the women imaged, in [0, 1]
+    biopsy_rate: float = 0.0
+    currency: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("supplemental_exam", "assessment", "biopsy", "reading"):
+            _check_amount(getattr(self, name), name)
+        for name in ("recall_rate", "biopsy_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(expected="a rate in [0, 1]", found=str(getattr(self, name)), where=name)
 
 
 def top_fraction(
@@ -42,9 +68,13 @@ def top_fraction(
     _check_fraction(fraction)
     values = finite_scores(score, score.size)
     w = positive_weights(weights, values.size)
-    share = _Ladder.of(values).shares(w[None, :], fraction)[0]
-    threshold = float(values[share > 0].min())
-    return Selection(threshold=threshold, tie_share=float(share[values == threshold][0]), share=share)
+    levels, level = np.unique(-values, return_inverse=True)  # from the highest score down
+    tied = np.bincount(level, weights=w)
+    cumulative = np.cumsum(tied)
+    left = np.clip(fraction * cumulative[-1] - (cumulative - tied), 0.0, tied)
+    part = np.where(left > _NO_SHARE * cumulative[-1], left / tied, 0.0)
+    last = int(np.flatnonzero(part)[-1])
+    return Selection(threshold=float(-levels[last]), tie_share=float(part[last]), share=part[level])
 
 
 def capture(
@@ -61,14 +91,15 @@ def capture(
     """Share of the cancers that lie in the top `fraction` of the population by score.
 
     The rows are the population: all negative screens, with and without later cancer. Chance gives `fraction`.
-    Interval: Wilson's for independent unweighted rows; with `weights` or `cluster` (the woman of each row)
-    the percentile bootstrap of clusters, stratified by having a cancer, with the threshold found
-    anew each time.
+    Interval: Wilson's for independent unweighted rows, which takes the threshold as known; with `weights` or
+    `cluster` (the woman of each row) the percentile bootstrap of women, stratified by having a cancer, with
+    the threshold found anew each time.
 
     Raises InputError for missing scores or a fraction outside (0, 1), TooFewEventsError with fewer than
-    2 cancers.
+    2 cancers (or, for the bootstrap, 2 women with one, or 2 rows without).
     """
-    return _share_estimate("capture", score, case, fraction, weights, cluster, seed, n_resamples, level)
+    metric = Capture(fraction)
+    return _share_estimate(metric, score, case, weights, cluster, seed, n_resamples, level)
 
 
 def positive_predictive_value(
@@ -84,11 +115,12 @@ def positive_predictive_value(
 ) -> Estimate:
     """Share of cancers among the top `fraction` of the population by score.
 
-    1000 · value are the cancers per 1000 selected women, 1/value the number selected per cancer.
-    Arguments, interval and errors as for `capture`. Without weights the rows must be the population,
-    never a case-control sample.
+    `cancers_per_1000` and `number_needed_to_image` read the same number otherwise. Arguments, interval and
+    errors as for `capture`, but the bootstrap also draws how many women have a cancer, because predictive
+    values depend on it. Without weights the rows must be the population, never a case-control sample.
     """
-    return _share_estimate("ppv", score, case, fraction, weights, cluster, seed, n_resamples, level)
+    metric = PredictiveValue(fraction)
+    return _share_estimate(metric, score, case, weights, cluster, seed, n_resamples, level)
 
 
 def capture_difference(
@@ -107,126 +139,121 @@ def capture_difference(
 
     Arguments and errors as for `capture`; the p value is that of value/bootstrap standard error.
     """
-    if cluster is not None:
-        same_rows(case.size, cluster, "cluster")
-    frame = _Population.of(case, fraction, weights, cluster)
-    ladders = (
-        _Ladder.of(finite_scores(score_a, case.size, "score a")),
-        _Ladder.of(finite_scores(score_b, case.size, "score b")),
+    metric = Capture(fraction)
+    a, b = finite_scores(score_a, case.size, "score a"), finite_scores(score_b, case.size, "score b")
+    return head_to_head(
+        np.stack([a, b]),
+        case,
+        units=np.arange(case.size) if cluster is None else cluster,
+        metrics=(metric,),
+        seed=seed,
+        weights=weights,
+        n_resamples=n_resamples,
+        level=level,
+    ).difference(0, 1, metric)
+
+
+def cancers_per_1000(predictive_value: Estimate) -> Estimate:
+    """Cancers per 1000 selected women: 1000 · predictive value, interval included."""
+    return Estimate(
+        value=1000 * predictive_value.value,
+        lower=1000 * predictive_value.lower,
+        upper=1000 * predictive_value.upper,
+        n=predictive_value.n,
+        n_events=predictive_value.n_events,
+        method=f"cancers per 1000 selected, from {predictive_value.method}",
+        standard_error=1000 * predictive_value.standard_error,
+        level=predictive_value.level,
+        notes=predictive_value.notes,
     )
 
-    def difference(w: Float[np.ndarray, "resample row"]) -> Float[np.ndarray, "resample"]:
-        first, second = (_captured(ladder, w, frame.case, fraction) for ladder in ladders)
-        return np.asarray(first - second)
 
-    return _bootstrapped("difference of captures", difference, frame, seed, n_resamples, level, test=True)
+def number_needed_to_image(predictive_value: Estimate) -> Estimate:
+    """Women selected for one of them to have a cancer: 1/predictive value, limits exchanged.
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Ladder:
-    """Rows from the highest score down, and where the scores tied with each entry begin and end."""
-
-    order: Int[np.ndarray, "row"] | None  # None where the rows come in this order already
-    place: Int[np.ndarray, "row"]  # of each row on the ladder
-    begin: Int[np.ndarray, "place"]  # first place of the tie
-    end: Int[np.ndarray, "place"]  # first place after it
-
-    @staticmethod
-    def of(score: Float[np.ndarray, "row"]) -> _Ladder:
-        order = np.argsort(-score, kind="stable")
-        descending = score[order]
-        begin = np.searchsorted(-descending, -descending, side="left")
-        end = np.searchsorted(-descending, -descending, side="right")
-        place = np.empty(score.size, dtype=np.int64)
-        place[order] = np.arange(score.size)
-        in_order = bool(np.all(order == np.arange(score.size)))
-        return _Ladder(order=None if in_order else order, place=place, begin=begin, end=end)
-
-    def shares(
-        self,
-        weights: Float[np.ndarray, "resample row"],
-        fraction: float,
-        rows: Bool[np.ndarray, "row"] | None = None,
-    ) -> Float[np.ndarray, "resample chosen"]:
-        """Selected part of each row, or of the chosen ones: what is left at its tie / weight of the tie."""
-        down = weights if self.order is None else weights[:, self.order]
-        cumulative = np.zeros((down.shape[0], down.shape[1] + 1))
-        np.cumsum(down, axis=1, out=cumulative[:, 1:])
-        wanted = fraction * cumulative[:, -1:]
-        places = self.place if rows is None else self.place[rows]
-        above = cumulative[:, self.begin[places]]
-        tied = cumulative[:, self.end[places]] - above
-        left = np.clip(wanted - above, 0.0, tied)
-        return np.asarray(np.divide(left, tied, out=np.zeros_like(left), where=tied > 0))
+    The upper limit is infinite where the lower limit of the predictive value is 0; the standard error is by
+    the delta method. Raises TooFewEventsError where no cancer was selected.
+    """
+    value = predictive_value.value
+    if not value > 0:
+        raise TooFewEventsError("a number needed to image", found=0, needed=1, where="selected cancers")
+    return Estimate(
+        value=1 / value,
+        lower=1 / predictive_value.upper,
+        upper=1 / predictive_value.lower if predictive_value.lower > 0 else math.inf,
+        n=predictive_value.n,
+        n_events=predictive_value.n_events,
+        method=f"number needed to image, from {predictive_value.method}",
+        standard_error=predictive_value.standard_error / value**2,
+        level=predictive_value.level,
+        notes=predictive_value.notes,
+    )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Population:
-    """Case marks, weights and independent units of the rows."""
+def cost_per_additional_cancer(
+    *,
+    costs: UnitCosts,
+    n_selected: float | int,
+    additional_cancers: float | int,
+    n_recalled: float | int | None = None,
+    n_biopsies: float | int | None = None,
+    reads_saved: float | int = 0.0,
+    level: float = 0.95,
+) -> Estimate:
+    """Cost of finding one more cancer by imaging selected women.
 
-    case: Bool[np.ndarray, "row"]
-    weights: Float[np.ndarray, "row"]
-    units: Int[np.ndarray, "row"]
-    unit_has_case: Bool[np.ndarray, "row"]  # the woman of this row has a cancer
-    n_units: int
-    plain: bool  # independent rows of equal weight
-
-    @staticmethod
-    def of(
-        case: Bool[np.ndarray, "row"],
-        fraction: float,
-        weights: Float[np.ndarray, "row"] | None,
-        cluster: Shaped[np.ndarray, "row"] | None,
-    ) -> _Population:
-        _check_fraction(fraction)
-        n_cases = int(np.count_nonzero(case))
-        if n_cases < 2:
-            raise TooFewEventsError(
-                "the top fraction of a population", found=n_cases, needed=2, where="cases"
-            )
-        units = np.arange(case.size) if cluster is None else label_codes(cluster, "cluster")
-        n_units = int(units.max()) + 1
-        has_case = np.bincount(units, weights=case, minlength=n_units) > 0
-        return _Population(
-            case=case,
-            weights=positive_weights(weights, case.size),
-            units=units,
-            unit_has_case=has_case[units],
-            n_units=n_units,
-            plain=weights is None and n_units == case.size,
-        )
-
-
-def _check_fraction(fraction: float) -> None:
-    if not 0 < fraction < 1:
-        raise InputError(expected="a fraction in (0, 1)", found=str(fraction), where="fraction")
-
-
-def _captured(
-    ladder: _Ladder,
-    weights: Float[np.ndarray, "resample row"],
-    case: Bool[np.ndarray, "row"],
-    fraction: float,
-) -> Float[np.ndarray, "resample"]:
-    share = ladder.shares(weights, fraction, case)
-    return np.asarray((share * weights[:, case]).sum(axis=1) / weights[:, case].sum(axis=1))
-
-
-def _predictive(
-    ladder: _Ladder,
-    weights: Float[np.ndarray, "resample row"],
-    case: Bool[np.ndarray, "row"],
-    fraction: float,
-) -> Float[np.ndarray, "resample"]:
-    share = ladder.shares(weights, fraction, case)
-    return np.asarray((share * weights[:, case]).sum(axis=1) / (fraction * weights.sum(axis=1)))
+    (n_selected · exam + n_recalled · assessment + n_biopsies · biopsy − reads_saved · reading)/additional
+    cancers, undiscounted. Negative where the reads saved pay for the imaging.
+    additional_cancers: those that imaging finds and screening had not; a predictive value counts the cancers
+    that are there, and imaging finds fewer. n_recalled and n_biopsies: by default the rates of `costs` times
+    n_selected.
+    The interval is that of the additional cancers as a Poisson count [Garwood1936], all else taken as known;
+    vary the costs to see what else matters. Raises InputError for a negative number, TooFewEventsError
+    without additional cancers.
+    """
+    recalled = costs.recall_rate * n_selected if n_recalled is None else n_recalled
+    biopsies = costs.biopsy_rate * n_selected if n_biopsies is None else n_biopsies
+    counts = {
+        "n_selected": n_selected,
+        "n_recalled": recalled,
+        "n_biopsies": biopsies,
+        "reads_saved": reads_saved,
+        "additional_cancers": additional_cancers,
+    }
+    for name, count in counts.items():
+        _check_amount(count, name)
+    if additional_cancers == 0:
+        raise TooFewEventsError("a cost per additional cancer", found=0, needed=1, where="additional cancers")
+    total = (
+        n_selected * costs.supplemental_exam
+        + recalled * costs.assessment
+        + biopsies * costs.biopsy
+        - reads_saved * costs.reading
+    )
+    tail = (1 - level) / 2
+    fewest = float(special.gammaincinv(additional_cancers, tail))
+    most = float(special.gammainccinv(additional_cancers + 1, tail))
+    limits = sorted((total / fewest if fewest > 0 else math.copysign(math.inf, total), total / most))
+    return Estimate(
+        value=total / additional_cancers,
+        lower=limits[0],
+        upper=limits[1],
+        n=round(n_selected),
+        n_events=round(additional_cancers),
+        method="cost per additional cancer, exact Poisson limits of the cancers",
+        level=level,
+        notes=(
+            f"cost {total:g} {costs.currency}".rstrip(),
+            f"{n_selected:g} imaged, {recalled:g} recalled, {biopsies:g} biopsied",
+            f"{reads_saved:g} reads saved",
+        ),
+    )
 
 
 def _share_estimate(
-    name: str,
+    metric: Capture | PredictiveValue,
     score: Float[np.ndarray, "row"],
     case: Bool[np.ndarray, "row"],
-    fraction: float,
     weights: Float[np.ndarray, "row"] | None,
     cluster: Shaped[np.ndarray, "row"] | None,
     seed: int,
@@ -234,68 +261,46 @@ def _share_estimate(
     level: float,
 ) -> Estimate:
     values = finite_scores(score, case.size)
+    n_cases = int(np.count_nonzero(case))
+    if n_cases < 2:
+        raise TooFewEventsError("the top fraction of a population", found=n_cases, needed=2, where="cases")
+    units = np.arange(case.size)
     if cluster is not None:
         same_rows(case.size, cluster, "cluster")
-    # Sorted once, so that no resample needs sorting.
-    down = np.argsort(-values, kind="stable")
-    frame = _Population.of(
-        case[down],
-        fraction,
-        None if weights is None else positive_weights(weights, values.size)[down],
-        None if cluster is None else cluster[down],
-    )
-    ladder = _Ladder.of(values[down])
-    share = _captured if name == "capture" else _predictive
-    label = f"{'capture by' if name == 'capture' else 'predictive value of'} the top {100 * fraction:g} %"
-    if not frame.plain:
-        return _bootstrapped(
-            label, lambda w: share(ladder, w, frame.case, fraction), frame, seed, n_resamples, level
-        )
-    value = float(share(ladder, frame.weights[None, :], frame.case, fraction)[0])
-    n_cases = int(np.count_nonzero(case))
+        units = label_codes(cluster, "cluster")
+    if weights is not None or int(units.max()) + 1 < case.size:
+        return head_to_head(
+            values[None, :],
+            case,
+            units=units,
+            metrics=(metric,),
+            seed=seed,
+            weights=weights,
+            n_resamples=n_resamples,
+            level=level,
+        ).estimate(0, metric)
+    captured = float(top_fraction(values, fraction=metric.fraction).share[case].sum())
     # Of all cases, or of all selected; ties make the captured and the selected number fractional.
-    of = n_cases if name == "capture" else fraction * case.size
-    interval = wilson_interval(min(value * of, of), of, level)
+    of = n_cases if isinstance(metric, Capture) else metric.fraction * case.size
+    value = min(captured / of, 1.0)
+    interval = wilson_interval(value * of, of, level)
     return Estimate(
         value=value,
         lower=interval.lower,
         upper=interval.upper,
-        n=frame.n_units,
+        n=case.size,
         n_events=n_cases,
-        method=f"{label}, Wilson",
-        standard_error=math.sqrt(max(value * (1 - value), 0.0) / of),
+        method=f"{metric.label}, Wilson",
+        standard_error=math.sqrt(value * (1 - value) / of),
         level=level,
     )
 
 
-def _bootstrapped(
-    label: str,
-    statistic: Callable[[Float[np.ndarray, "resample row"]], Float[np.ndarray, "resample"]],
-    frame: _Population,
-    seed: int,
-    n_resamples: int,
-    level: float,
-    *,
-    test: bool = False,
-) -> Estimate:
-    drawn = bootstrap(
-        lambda counts: statistic(counts * frame.weights),
-        frame.units,
-        seed=seed,
-        strata=frame.unit_has_case,
-        n_resamples=n_resamples,
-        level=level,
-    )
-    value = float(statistic(frame.weights[None, :])[0])
-    return Estimate(
-        value=value,
-        lower=drawn.lower,
-        upper=drawn.upper,
-        n=frame.n_units,
-        n_events=int(np.count_nonzero(frame.case)),
-        method=f"{label}, percentile bootstrap of clusters",
-        standard_error=drawn.standard_error,
-        p_value=null_p(value, drawn.standard_error) if test else math.nan,
-        level=level,
-        notes=(f"{n_resamples} resamples, seed {seed}",),
-    )
+def _check_fraction(fraction: float) -> None:
+    if not 0 < fraction < 1:
+        raise InputError(expected="a fraction in (0, 1)", found=str(fraction), where="fraction")
+
+
+def _check_amount(amount: float | int, what: str) -> None:
+    if not (math.isfinite(amount) and amount >= 0):
+        raise InputError(expected="a number >= 0", found=str(amount), where=what)
