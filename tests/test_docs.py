@@ -9,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("changelog.d/*.md")])
-KEY = re.compile(r"\[([A-Z][A-Za-z]+\d{4}[a-z]?)(?:, [^\]]+)?\]")
+#: One or more keys in brackets, with page or chapter: [Cox1958], [Austin2019, Cleveland1988], [Breslow1980,
+#: ch. VII].
+CITATION = re.compile(r"\[([A-Z][A-Za-z]+\d{4}[a-z]?(?:, [^\]]+)?)\]")
+KEY = re.compile(r"\b[A-Z][A-Za-z]+\d{4}[a-z]?\b")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -34,7 +37,8 @@ def test_references_are_listed_and_used() -> None:
     used: set[str] = set()
     for path in [*ROOT.glob("src/**/*.py"), *ROOT.glob("examples/*.py"), *PAGES]:
         if path.name != "references.md":
-            used |= set(KEY.findall(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
+            used |= {key for citation in CITATION.findall(text) for key in KEY.findall(citation)}
     assert used - listed == set(), "used but not in docs/references.md"
     assert listed - used == set(), "listed in docs/references.md but never used"
 

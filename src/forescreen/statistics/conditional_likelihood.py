@@ -18,7 +18,7 @@ from itertools import product
 
 import numpy as np
 from jaxtyping import Float, Int, Num
-from scipy import linalg, optimize
+from scipy import linalg
 
 from .sets import MatchedSets
 
@@ -317,6 +317,8 @@ def separating_direction(designs: SetDesigns, fitted: Maximum) -> Float[np.ndarr
     """
     if fitted.converged and largest_fitted_difference(designs, fitted.parameters) < _SUSPICIOUS_DIFFERENCE:
         return None
+    from scipy import optimize  # half a second to load, and few fits come here
+
     n = designs.n_parameters
     pairs = []
     for group in designs.groups:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
-from scipy import stats
 
 from forescreen.errors import InputError, TooFewEventsError
 from forescreen.records import Estimate
@@ -223,10 +222,10 @@ def _area(
         _weighted_placements(score, case, frame.weights, placement)
     else:
         # Mid-ranks among all minus mid-ranks among one's own count the others below [Sun2014].
-        rank = stats.rankdata(score)
+        rank = _mid_ranks(score)
         n_cases = int(np.count_nonzero(case))
-        placement[case] = (rank[case] - stats.rankdata(score[case])) / (score.size - n_cases)
-        placement[~case] = 1 - (rank[~case] - stats.rankdata(score[~case])) / n_cases
+        placement[case] = (rank[case] - _mid_ranks(score[case])) / (score.size - n_cases)
+        placement[~case] = 1 - (rank[~case] - _mid_ranks(score[~case])) / n_cases
     influence = np.empty(score.size)
     # Placements of cases and of controls have the same mean, the area.
     area = float(np.average(placement[case], weights=frame.weights[case]))
@@ -234,6 +233,20 @@ def _area(
         w = frame.weights[group]
         influence[group] = w * (placement[group] - area) / w.sum()
     return area, influence
+
+
+def _mid_ranks(score: Float[np.ndarray, "row"]) -> Float[np.ndarray, "row"]:
+    """Ranks from 1, tied rows share the mean of theirs.
+
+    scipy.stats has them too, and takes a second to load.
+    """
+    order = np.argsort(score, kind="stable")
+    ascending = score[order]
+    begins = np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))
+    ends = np.append(begins[1:], score.size)
+    ranks = np.empty(score.size)
+    ranks[order] = np.repeat((begins + ends + 1) / 2, ends - begins)
+    return ranks
 
 
 def _weighted_placements(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool
-from scipy import optimize, special
+from scipy import special
 
 from ..errors import InputError, TooFewEventsError
 from ..records import Estimate
@@ -187,6 +187,8 @@ def discordant_odds_ratio(table: PairedTable, *, level: float = 0.95) -> Estimat
 
 def _limit(table: PairedTable, z: float) -> float:
     """The difference at which the score statistic is z; it falls from +∞ at −1 to −∞ at 1."""
+    from scipy import optimize  # slow to load, and modules that need counts only come here
+
     centre, edge = table.difference, -math.copysign(1.0, z)
     if centre == edge:
         return edge
