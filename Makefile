@@ -5,6 +5,8 @@
 #   make bench   the figures we claim -> docs/benchmarks.md
 #   make check   style and types       make format   apply the style
 #   make docs    docs/study.md from the last `make study`
+#   make accuracy   coverage of intervals, differences from R -> docs/accuracy.md
+#   make reference  R's numbers anew (needs R and its packages, see tests/reference/recompute.R)
 PYTHON ?= python3
 VENV ?= .venv
 # GPU machines: make setup TORCH=torch
@@ -12,7 +14,7 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup format check test bench docs demo study clean
+.PHONY: setup format check test bench docs demo study accuracy reference clean
 
 setup: $(READY)
 
@@ -46,10 +48,20 @@ study: $(READY)
 	$(BIN)/forescreen study examples/study.toml --out out/study
 
 bench: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt -e ".[bench]"
 	$(BIN)/python -m benchmarks
 
 docs: $(READY)
 	$(BIN)/python docs/record.py out/study docs/study.md
+
+accuracy: $(READY)
+	$(BIN)/python -m benchmarks.coverage
+	$(BIN)/python docs/accuracy.py
+
+reference: $(READY)
+	@command -v Rscript >/dev/null || { echo "make reference needs R. Debian: apt-get install r-base-core r-cran-survival r-cran-proc r-cran-riskregression r-cran-cmprsk r-cran-rms r-cran-hmisc r-cran-mice r-cran-jsonlite"; exit 1; }
+	$(BIN)/python -m tests.reference.make_inputs
+	Rscript tests/reference/recompute.R tests/reference/inputs tests/reference/r_owned.json
 
 clean:
 	rm -rf $(VENV) out

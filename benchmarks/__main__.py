@@ -32,6 +32,25 @@ FIGURES: dict[str, dict[str, str]] = {
         "fraction_of_memory": "speed as a fraction of the same loop fed from memory",
     },
     "scoring": {"exams_per_s": "exams scored per second (one network, all cores)"},
+    "conditional_logistic": {
+        "seconds": "conditional logistic regression, 20 000 sets 1:3 × 10 covariates, one core, seconds",
+        "statsmodels_over_forescreen": "statsmodels PHReg by strata on the same data, times as long",
+    },
+    "statistics_at_scale": {
+        "delong_1e6_seconds": "AUC with DeLong's variance, 1 000 000 rows, seconds",
+        "time_auc_seconds": "AUC by five years with its standard error, 112 621 women, seconds",
+        "uno_seconds": "Uno's C with its standard error, 112 621 women, seconds",
+        "harrell_seconds": "Harrell's C with its standard error, 112 621 women, seconds",
+    },
+    "head_to_head": {
+        "seconds": "2 000 bootstraps of 5 metrics, 4 models, 112 621 women, all cores, seconds",
+        "peak_megabytes": "its peak memory, MB",
+    },
+    "evaluate": {
+        "seconds": "whole `forescreen evaluate`, 4 models, 112 621 women, files to page, seconds",
+        "peak_megabytes": "its peak memory, MB",
+        "start_seconds": "until `forescreen evaluate` refuses a wrong file, seconds",
+    },
 }
 
 

@@ -59,21 +59,6 @@ def test_an_image_table_with_wrong_columns_names_them(tmp_path: Path) -> None:
     assert "patient_id" in refuse("ingest", tmp_path / "images.csv", "--out", tmp_path / "store")
 
 
-def test_scores_without_their_column_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "members.csv").write_text("woman_id,exam_id,outcome\nw,e,interval\n")
-    (tmp_path / "scores.csv").write_text("exam_id,score\ne,0.5\n")
-    said = refuse(
-        "evaluate", tmp_path / "members.csv", "--scores", tmp_path / "scores.csv", "--out", tmp_path / "out"
-    )
-    assert "score_screen_detected" in said
-
-
-def test_an_unknown_outcome_is_refused_by_row(tmp_path: Path) -> None:
-    (tmp_path / "members.csv").write_text("woman_id,exam_id,outcome\nw,e,none\nx,f,maybe\n")
-    said = refuse("evaluate", tmp_path / "members.csv", "--peer", "a=b.csv:c", "--out", tmp_path / "out")
-    assert "row 3" in said or "--peer" in said
-
-
 def test_an_unknown_identity_is_refused(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     assert "pseudonym or study-numbers" in refuse(
@@ -88,57 +73,6 @@ def test_help_is_quick_because_nothing_heavy_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def members_csv(folder: Path, **cells: str) -> Path:
-    row = {"woman_id": "w", "exam_id": "e", "set_id": "s", "outcome": "interval", "age": "50"} | cells
-    path = folder / "members.csv"
-    path.write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
-    return path
-
-
-@pytest.mark.parametrize(
-    ("cells", "message"),
-    [
-        ({"age": "old"}, "numbers in age"),
-        ({"weight": "inf"}, "numbers in weight"),
-        ({"split": "dev"}, "split one of"),
-        ({"exam_id": ""}, "exam_id in every row"),
-    ],
-)
-def test_faulty_members_are_refused_by_row(tmp_path: Path, cells: dict[str, str], message: str) -> None:
-    members = members_csv(tmp_path, **cells)
-    said = refuse("evaluate", members, "--scores", tmp_path / "scores.csv", "--out", tmp_path / "out")
-    assert message in said
-    assert "row 2" in said
-
-
-def test_a_member_listed_twice_is_refused(tmp_path: Path) -> None:
-    members = members_csv(tmp_path)
-    members.write_text(members.read_text() + members.read_text().splitlines()[1] + "\n")
-    said = refuse("evaluate", members, "--scores", tmp_path / "scores.csv", "--out", tmp_path / "out")
-    assert "each exam once in a set" in said
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("exam_id,score_screen_detected,score_interval\ne,1,2,7\n", "length"),
-        ("exam_id,score_screen_detected,score_interval\ne,inf,2\n", "numbers in score_screen_detected"),
-    ],
-)
-def test_scores_that_would_be_misread_are_refused(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "scores.csv").write_text(text)
-    members = members_csv(tmp_path)
-    said = refuse("evaluate", members, "--scores", tmp_path / "scores.csv", "--out", tmp_path / "out")
-    assert message in said.lower()
-
-
-@pytest.mark.parametrize("text", ["", "exam_id\n", "exam_id,other\ne,1\n"])
-def test_a_peer_file_that_lacks_its_column_or_rows_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "peer.csv").write_text(text)
-    peer = f"p={tmp_path / 'peer.csv'}:risk"
-    assert "peer.csv" in refuse("evaluate", members_csv(tmp_path), "--peer", peer, "--out", tmp_path / "out")
 
 
 @pytest.mark.parametrize("text", ["", "exam_id\n", "exam\ne\n"])
@@ -182,23 +116,3 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
     said = refuse("study", tmp_path / "study.toml", "--out", tmp_path / "out", "--device", "abacus")
     assert "--device cpu" in said
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("key", "text", "message"),
-    [
-        ("p", "exam_id,risk\ne,high\n", "numbers in risk"),
-        ("image", "exam_id,risk\ne,1\n", "another key for each peer"),
-    ],
-)
-def test_a_peer_that_cannot_be_compared_is_refused(tmp_path: Path, key: str, text: str, message: str) -> None:
-    (tmp_path / "peer.csv").write_text(text)
-    peer = f"{key}={tmp_path / 'peer.csv'}:risk"
-    assert message in refuse("evaluate", members_csv(tmp_path), "--peer", peer, "--out", tmp_path / "out")
-
-
-def test_scores_of_other_exams_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "scores.csv").write_text("exam_id,score_screen_detected,score_interval\nf,1,2\n")
-    members = members_csv(tmp_path)
-    said = refuse("evaluate", members, "--scores", tmp_path / "scores.csv", "--out", tmp_path / "out")
-    assert "none of 1 members" in said

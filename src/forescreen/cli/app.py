@@ -135,19 +135,23 @@ def score(
 
 @app.command()
 def evaluate(
-    cohort: Annotated[Path, typer.Argument(help="Folder of the cohort command, or a members.csv.")],
+    predictions: Annotated[
+        list[str],
+        typer.Option(help="A model's predictions: file.csv or NAME=file.csv; give it once per file."),
+    ],
+    outcomes: Annotated[
+        Path,
+        typer.Option(help="Outcomes: a CSV of exams, a cohort folder, or a folder of registry tables."),
+    ],
     out: Out,
-    scores: Annotated[Path | None, typer.Option(help="scores.csv of the score command.")] = None,
-    peer: Annotated[
-        list[str] | None,
-        typer.Option(help="key=file.csv:column[,column]: another model's predictions per exam_id."),
+    plan: Annotated[
+        Path | None, typer.Option(help="plan.toml: what is measured, and what columns mean.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A study file whose [evaluation] is used.")] = None,
 ) -> None:
-    """Compare image scores, clinical factors and other models' predictions with outcomes."""
+    """Compare any models' predictions with outcomes, on identical women, and write the report."""
     from .evaluate import run
 
-    run(cohort=cohort, out=out, scores=scores, peers=tuple(peer or ()), config=config)
+    run(predictions=tuple(predictions), outcomes=outcomes, plan=plan, out=out)
 
 
 @app.command()

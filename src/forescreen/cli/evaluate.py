@@ -1,84 +1,106 @@
-"""`forescreen evaluate`: members + scores (and peers' predictions) → results.json + report.html."""
+"""`forescreen evaluate`: any models' predictions + outcomes → results.json + report.html + tables."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .terminal import friendly, say, show_path, summarise
-
-if TYPE_CHECKING:
-    from ..evaluation.plan import PeerTable
+from .terminal import default_workers, friendly, make_track, say, show_path, summarise
 
 
-def run(*, cohort: Path, out: Path, scores: Path | None, peers: tuple[str, ...], config: Path | None) -> None:
-    """Evaluate predictions on the judged members; never loads torch."""
+def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out: Path) -> None:
+    """Evaluate every model on identical women; never loads torch."""
     with friendly():
         from .. import __version__
         from ..errors import ConfigError
-        from ..evaluation.plan import EvaluationPlan
-        from ..evaluation.run import concordance_lines, evaluate
-        from ..evaluation.tables_in import read_columns, read_members, read_scores
-        from ..files import read_json, write_json
-        from ..report.page import write_report
+        from ..evaluation.compare import compare, with_checklist
+        from ..evaluation.comparison_plan import ComparisonPlan, read_plan
+        from ..evaluation.joined import read_outcomes
+        from ..evaluation.predictions import read_predictions
+        from ..evaluation.run import concordance_lines
+        from ..files import file_sha256, folder_listing, write_json
 
-        plan, data_kind, design = EvaluationPlan(), "registry", ""
-        named = tuple(map(_peer, peers))
-        if config is not None:
-            from ..study.config import read_study
-
-            study = read_study(config)
-            plan, data_kind, design = study.evaluation, study.data_kind, study.cohort.design
-            named = (*study.peers, *named)
-        path = cohort / "members.csv" if cohort.is_dir() else cohort
-        members = read_members(path)
-        pairs = tuple((peer, read_columns(Path(peer.file), ("exam_id", *peer.columns))) for peer in named)
-        if scores is None and not pairs:
+        if not predictions:
             raise ConfigError(
-                expected="--scores or at least one --peer", found="neither", where="command line"
+                expected="--predictions file.csv at least once", found="none", where="command line"
             )
         started = time.monotonic()
-        matched = bool((members["set_id"] != "").any())
-        figures = evaluate(
-            members,
-            read_scores(scores) if scores is not None else None,
-            plan=plan,
-            matched=matched,
-            peers=pairs,
+        given = read_plan(plan) if plan is not None else ComparisonPlan()
+        files = [_named(text) for text in predictions]
+        models = tuple(
+            model
+            for name, path in files
+            for model in read_predictions(path, name=name, key=given.outcomes.key, models=given.models)
         )
-        flow = path.with_name("flow.json")
-        results = {
-            "forescreen": __version__,
-            "study": {
-                "name": out.name,
-                "description": "",
-                "design": "matched" if matched else design if design == "cohort" else "unmatched",
-                "data_kind": data_kind,
-                "n_sets": figures.pop("n_sets"),
-            },
-            "provenance": {"forescreen": __version__},
-            "flow": read_json(flow) if flow.exists() else [],
-            **figures,
-        }
+        truth = read_outcomes(outcomes, given)
+        figures = compare(truth, models, given, threads=default_workers(), track=make_track())
+        study = figures["study"]
+        study["name"] = study["name"] or out.resolve().name
+        inputs = [
+            {
+                "role": "predictions",
+                "name": path.name,
+                "n_rows": next((len(m.ids) for m in models if m.file == path.name), 0),
+                "sha256": file_sha256(path),
+                "format": ", ".join(dict.fromkeys(m.format for m in models if m.file == path.name)),
+                "models": [m.label for m in models if m.file == path.name],
+            }
+            for _, path in files
+        ]
+        inputs.append(
+            {
+                "role": "outcomes",
+                "name": outcomes.name,
+                "n_rows": len(truth.table),
+                "sha256": folder_listing(outcomes) if outcomes.is_dir() else file_sha256(outcomes),
+                "format": "registry tables" if truth.flow else "one row per exam",
+                "models": [],
+            }
+        )
+        if plan is not None:
+            inputs.append(
+                {
+                    "role": "plan",
+                    "name": plan.name,
+                    "n_rows": None,
+                    "sha256": file_sha256(plan),
+                    "format": "TOML",
+                    "models": [],
+                }
+            )
+        results = with_checklist(
+            {
+                "forescreen": __version__,
+                "provenance": {"forescreen": __version__, "seed": given.evaluation.seed},
+                "inputs": inputs,
+                **figures,
+            }
+        )
+        from ..report.page import write_report  # brings matplotlib; nothing above needs it
+
         write_json(out / "results.json", results)
         page = write_report(results, out)
         summarise("evaluated", concordance_lines(results), seconds=time.monotonic() - started)
+        for left in results["exclusions"]:
+            say(f"left out: {left['n']} {left['what']}: {left['reason']}")
         for note in results["notes"]:
             say(f"note: {note}")
         say(f"report    {show_path(page)}")
 
 
-def _peer(text: str) -> PeerTable:
+def _named(text: str) -> tuple[str, Path]:
+    """NAME=file.csv, or file.csv, whose stem is then the model's name."""
     from ..errors import ConfigError
-    from ..evaluation.plan import PeerTable
 
-    key, _, rest = text.partition("=")
-    file, _, columns = rest.rpartition(":")
-    if not key or not file or not columns or not Path(file).is_file():
+    path = Path(text)
+    name = path.stem
+    if not path.is_file() and "=" in text:
+        name, _, rest = text.partition("=")
+        path = Path(rest)
+    if not path.is_file() or not name.strip():
         raise ConfigError(
-            expected="--peer key=file.csv:column with an existing file",
+            expected="--predictions file.csv or --predictions NAME=file.csv, an existing file",
             found=repr(text),
             where="command line",
         )
-    return PeerTable(key=key, label=key, file=file, columns=tuple(columns.split(",")))
+    return name.strip(), path

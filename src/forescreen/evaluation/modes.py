@@ -18,6 +18,9 @@ from jaxtyping import Bool
 from ..records import Estimate, Outcome
 from ..statistics.discrimination import case_type_auc_difference
 from ..statistics.matched import independent_difference
+from ..statistics.time_auc import case_type_time_auc_difference
+from .at_horizon import AtHorizon
+from .joined import Joined
 from .measures import Notes, Sample, Scores, concordance, repeated_women
 
 
@@ -73,4 +76,53 @@ def _with_shared_controls(members: pd.DataFrame, key: str, screen: Judged, inter
         case_a=np.asarray(outcome == Outcome.SCREEN_DETECTED),
         case_b=np.asarray(outcome == Outcome.INTERVAL),
         cluster=repeated_women(members[used]),
+    )
+
+
+def compare_modes(
+    joined: Joined,
+    screen: tuple[AtHorizon, dict[str, Scores]],
+    interval: tuple[AtHorizon, dict[str, Scores]],
+    *,
+    notes: Notes,
+) -> list[dict[str, Any]]:
+    """The same for joined predictions, by the main horizon where there are times."""
+    (at_screen, screen_scores), (at_interval, interval_scores) = screen, interval
+    if at_screen.sample.follow_up is None:
+        return mode_comparisons(
+            joined.table,
+            Judged(at_screen.members, screen_scores),
+            Judged(at_interval.members, interval_scores),
+            matched=joined.outcomes.matched,
+            notes=notes,
+        )
+    found = []
+    for key in (key for key in screen_scores if key in interval_scores):
+        difference = notes.attempt(
+            f"{key}, {Outcome.SCREEN_DETECTED} − {Outcome.INTERVAL}",
+            partial(
+                _under_follow_up,
+                at_screen.sample,
+                at_interval.sample,
+                screen_scores[key],
+                interval_scores[key],
+            ),
+        )
+        if difference is not None:
+            found.append({"model": key, "difference": difference.as_dict()})
+    return found
+
+
+def _under_follow_up(a: Sample, b: Sample, score_a: Scores, score_b: Scores) -> Estimate:
+    assert a.follow_up is not None
+    assert b.follow_up is not None
+    return case_type_time_auc_difference(
+        score_a,
+        score_b,
+        a.follow_up.time,
+        event_a=a.follow_up.event,
+        event_b=b.follow_up.event,
+        horizon=a.follow_up.horizon,
+        cluster=a.women,
+        weights=a.weights,
     )

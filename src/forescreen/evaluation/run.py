@@ -7,9 +7,7 @@ dictionary of plain values, the body of `results.json` (its keys are listed in
 
 from __future__ import annotations
 
-from functools import partial
 from importlib import resources
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,19 +18,12 @@ from ..clinical.factors import Design, available_factors, design
 from ..errors import InputError
 from ..records import Outcome
 from .factor_odds import factor_odds_ratios
-from .measures import (
-    Notes,
-    Sample,
-    Scores,
-    concordance,
-    concordance_difference,
-    odds_ratio_per_sd,
-    roc,
-)
+from .measures import Notes, Sample, Scores
 from .modes import Judged, mode_comparisons
 from .plan import EvaluationPlan, PeerTable
 from .predictors import ModelInfo, groups, image_score, regression_score, rows_of, stack
 from .ranking import capture_table
+from .sections import measure_sample
 from .subgroups import subgroup_concordance
 from .table_one import table_one
 
@@ -106,7 +97,16 @@ def evaluate(
             continue
         by_mode[case_type] = Judged(chosen, predictions)
         judged_scores = {key: score[chosen] for key, score in predictions.items()}
-        _measure(results, table, sample, judged_scores, case_type, matched, plan, notes)
+        measure_sample(results, sample, judged_scores, case_type=case_type, notes=notes)
+        results["subgroups"] += subgroup_concordance(
+            table,
+            judged_scores,
+            case_type=case_type,
+            sample=sample,
+            variables=plan.subgroups,
+            age_bands=plan.age_bands,
+            suppress_below=plan.suppress_below,
+        )
         results["capture"] += capture_table(
             joined[judged],
             {k: s[judged] for k, s in predictions.items()},
@@ -288,82 +288,6 @@ def _complete(
             "comparison because a factor or a score is unknown."
         )
     return chosen
-
-
-def _measure(
-    results: dict[str, Any],
-    table: pd.DataFrame,
-    sample: Sample,
-    scores: dict[str, Scores],
-    case_type: str,
-    matched: bool,
-    plan: EvaluationPlan,
-    notes: Notes,
-) -> None:
-    for key, score in scores.items():
-        c = notes.attempt(f"{key}, {case_type}", partial(concordance, sample, score))
-        odds = notes.attempt(f"{key}, {case_type}", partial(odds_ratio_per_sd, sample, score))
-        results["main"].append(
-            {
-                "model": key,
-                "case_type": case_type,
-                "concordance": c.as_dict() if c else None,
-                "odds_ratio": odds.as_dict() if odds else None,
-                "n_sets": sample.n_sets,
-                "n_members": len(score),
-            }
-        )
-        curve = roc(sample, score)
-        results["roc"].append(
-            {
-                "model": key,
-                "case_type": case_type,
-                "fpr": np.round(curve.fpr, 5).tolist(),
-                "tpr": np.round(curve.tpr, 5).tolist(),
-                "auc": curve.auc.as_dict(),
-            }
-        )
-        results["distributions"] += _distribution(key, case_type, score, sample.case)
-    for a, b in combinations(scores, 2):
-        difference = notes.attempt(
-            f"{a} − {b}, {case_type}",
-            partial(concordance_difference, sample, scores[a], scores[b]),
-        )
-        results["comparisons"].append(
-            {
-                "model_a": a,
-                "model_b": b,
-                "case_type": case_type,
-                "difference": difference.as_dict() if difference else None,
-            }
-        )
-    results["subgroups"] += subgroup_concordance(
-        table, scores, case_type=case_type, matched=matched, plan=plan
-    )
-
-
-def _distribution(
-    key: str, case_type: str, score: Scores, case: Bool[np.ndarray, "member"]
-) -> list[dict[str, Any]]:
-    """Histograms of cases and controls in control standard deviations from the control mean."""
-    controls = score[~case]
-    spread = float(np.std(controls)) or 1.0
-    z = (score - float(np.mean(controls))) / spread
-    low, high = np.quantile(z, [0.002, 0.998])
-    edges = np.linspace(float(low), float(high), 25)
-    rows = []
-    for group, chosen in (("control", ~case), ("case", case)):
-        counts, _ = np.histogram(np.clip(z[chosen], edges[0], edges[-1]), bins=edges)
-        rows.append(
-            {
-                "model": key,
-                "case_type": case_type,
-                "group": group,
-                "edges": np.round(edges, 4).tolist(),
-                "counts": counts.tolist(),
-            }
-        )
-    return rows
 
 
 def _published(case_types: list[Outcome]) -> list[dict[str, Any]]:

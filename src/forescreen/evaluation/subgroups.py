@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped
 
 from .measures import Notes, Sample, Scores, concordance
-from .plan import EvaluationPlan
 
 
 def subgroup_concordance(
@@ -25,26 +24,28 @@ def subgroup_concordance(
     scores: dict[str, Scores],
     *,
     case_type: str,
-    matched: bool,
-    plan: EvaluationPlan,
+    sample: Sample,
+    variables: tuple[str, ...],
+    age_bands: tuple[int, ...],
+    suppress_below: int,
 ) -> list[dict[str, Any]]:
-    """Concordance of each model in each subgroup, on members of one case type (all complete)."""
+    """Concordance of each model in each subgroup; `sample` is that of the members, row by row."""
     rows: list[dict[str, Any]] = []
-    case = np.asarray(members["outcome"] == case_type)
-    for variable in plan.subgroups:
-        level = _levels(members, variable, plan)
+    for variable in variables:
+        level = subgroup_levels(members, variable, age_bands)
         if level is None:
             continue
-        for value in _in_order(level, variable, plan):
+        samples = {}
+        for value in levels_in_order(level, variable, age_bands):
             inside = np.asarray(level == value)
-            if matched:
-                inside &= _whole_sets(members["set_id"].to_numpy(), case, inside)
-            sample = Sample.of(members[inside], case_type, matched=matched)
-            suppressed = sample.n_sets < plan.suppress_below
+            inside = whole_sets(sample.part(inside), inside)
+            samples[value] = (inside, sample.part(inside))
+        suppressed = suppressed_levels({v: s.n_sets for v, (_, s) in samples.items()}, suppress_below)
+        for value, (inside, part) in samples.items():
             for key, score in scores.items():
                 figure = None
-                if not suppressed:
-                    figure = Notes().attempt(value, partial(concordance, sample, score[inside]))
+                if value not in suppressed:
+                    figure = Notes().attempt(value, partial(concordance, part, score[inside]))
                 rows.append(
                     {
                         "variable": variable,
@@ -52,45 +53,65 @@ def subgroup_concordance(
                         "model": key,
                         "case_type": case_type,
                         "concordance": figure.as_dict() if figure else None,
-                        "n_sets": sample.n_sets,
-                        "suppressed": suppressed,
+                        "n_sets": None if value in suppressed else part.n_sets,
+                        "suppressed": value in suppressed,
                     }
                 )
     return rows
 
 
-def _whole_sets(
-    sets: np.ndarray, case: Bool[np.ndarray, "member"], inside: Bool[np.ndarray, "member"]
-) -> Bool[np.ndarray, "member"]:
-    """Members of sets that have their case and a control inside."""
-    whole = np.intersect1d(sets[inside & case], sets[inside & ~case])
-    return np.isin(sets, whole)
+def suppressed_levels(counts: dict[str, int], below: int) -> set[str]:
+    """Levels whose count must not be shown: those below the limit, and one more where a single one is.
+
+    A single hidden cell could be told from the total, so the next smallest is hidden with it.
+    """
+    hidden = {level for level, n in counts.items() if n < below}
+    if len(hidden) == 1 and len(counts) > 1:
+        (alone,) = hidden
+        if counts[alone] > 0:
+            hidden.add(min((level for level in counts if level != alone), key=lambda level: counts[level]))
+    return hidden
 
 
-def _in_order(level: np.ndarray, variable: str, plan: EvaluationPlan) -> list[str]:
+def whole_sets(sample: Sample, inside: Bool[np.ndarray, "member"]) -> Bool[np.ndarray, "member"]:
+    """Of the members inside, those whose set has a case and a control inside; all without sets."""
+    if sample.sets is None:
+        return inside
+    whole = np.intersect1d(sample.sets[sample.case], sample.sets[~sample.case])
+    result = inside.copy()
+    result[inside] = np.isin(sample.sets, whole)
+    return result
+
+
+def levels_in_order(
+    level: Shaped[np.ndarray, "member"], variable: str, age_bands: tuple[int, ...]
+) -> list[str]:
     """The levels that occur; ages from young to old, others by name."""
     present = {v for v in level if isinstance(v, str) and v}
     if variable == "age":
-        return [name for name, _, _ in _age_bands(plan) if name in present]
+        return [name for name, _, _ in _bands(age_bands) if name in present]
     return sorted(present)
 
 
-def _age_bands(plan: EvaluationPlan) -> list[tuple[str, int, int]]:
-    """(name, from, below) of each age band."""
-    bands = []
-    for low, high in pairwise((0, *plan.age_bands, 200)):
-        name = f"under {high}" if low == 0 else f"{low} and over" if high == 200 else f"{low}–{high - 1}"
-        bands.append((name, low, high))
-    return bands
-
-
-def _levels(members: pd.DataFrame, variable: str, plan: EvaluationPlan) -> np.ndarray | None:
+def subgroup_levels(
+    members: pd.DataFrame, variable: str, age_bands: tuple[int, ...]
+) -> Shaped[np.ndarray, "member"] | None:
+    """The level of each member, "" where unknown; None where the column is absent or empty."""
     if variable not in members or not members[variable].notna().any():
         return None
     if variable != "age":
         return members[variable].map(lambda v: v if isinstance(v, str) else "").to_numpy(object)
     ages = members["age"].to_numpy(float)
     result = np.full(len(ages), "", dtype=object)
-    for name, low, high in _age_bands(plan):
+    for name, low, high in _bands(age_bands):
         result[(ages >= low) & (ages < high)] = name
     return result
+
+
+def _bands(age_bands: tuple[int, ...]) -> list[tuple[str, int, int]]:
+    """(name, from, below) of each age band."""
+    bands = []
+    for low, high in pairwise((0, *age_bands, 200)):
+        name = f"under {high}" if low == 0 else f"{low} and over" if high == 200 else f"{low}–{high - 1}"
+        bands.append((name, low, high))
+    return bands

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,25 +119,30 @@ def _row(mask: pd.Series) -> int:
     return int(mask.to_numpy().argmax()) + 2
 
 
+def read_text_table(path: Path) -> pd.DataFrame:
+    """A CSV with every cell as text, "" where empty; header names stripped.
+
+    Raises InputError for a file that is absent, no CSV in UTF-8, ragged, or names a column twice.
+    """
+    table = _read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    table.columns = pd.Index([str(c).strip() for c in table.columns])
+    # pandas renames the second of two equal names; the first line tells the truth.
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        header = [name.strip() for name in next(csv.reader(stream), [])]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise InputError(
+            expected="each column once", found=f"twice: {', '.join(map(repr, twice))}", where=path.name
+        )
+    return table
+
+
 def read_columns(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """A CSV that has these columns and at least one row; numbers of women and exams stay text.
 
     Raises InputError for a file that is absent, no CSV in UTF-8, ragged, or without a column or a row.
     """
-    if not path.is_file():
-        raise InputError(expected="a CSV file", found="no such file", where=str(path))
-    try:
-        with warnings.catch_warnings():
-            # pandas only warns when rows are longer than the header, and drops what is too much.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, dtype=_TEXT, index_col=False)
-    except (
-        pd.errors.ParserError,
-        pd.errors.ParserWarning,
-        pd.errors.EmptyDataError,
-        UnicodeDecodeError,
-    ) as error:
-        raise InputError(expected="a CSV file (UTF-8)", found=str(error), where=path.name) from error
+    table = _read_csv(path, dtype=_TEXT, keep_default_na=True, encoding="utf-8")
     absent = [c for c in columns if c not in table.columns]
     if absent:
         raise InputError(
@@ -146,3 +153,22 @@ def read_columns(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if table.empty:
         raise InputError(expected="at least one row", found="a header only", where=path.name)
     return table
+
+
+def _read_csv(path: Path, *, dtype: Any, keep_default_na: bool, encoding: str) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(expected="a CSV file", found="no such file", where=str(path))
+    try:
+        with warnings.catch_warnings():
+            # pandas only warns when rows are longer than the header, and drops what is too much.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path, dtype=dtype, index_col=False, keep_default_na=keep_default_na, encoding=encoding
+            )
+    except (
+        pd.errors.ParserError,
+        pd.errors.ParserWarning,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+    ) as error:
+        raise InputError(expected="a CSV file (UTF-8)", found=str(error), where=path.name) from error

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from forescreen.errors import InputError, TooFewEventsError
 from forescreen.records import Estimate
 
-from .inference import null_p, wald_interval
+from .inference import logit_interval, null_p, wald_interval
 from .proportions import exact_binomial_interval
 from .rows import cases_and_controls, finite_scores, label_codes, positive_weights, same_rows
 
@@ -53,9 +53,10 @@ def auc(
 
     Variance: DeLong's [DeLong1988] from mid-ranks in O(n log n) [Sun2014]; with `cluster` (the woman of each
     row) Obuchowski's [Obuchowski1997]; with `weights` (inverse sampling fractions) the linearised variance of
-    the weighted statistic, which for equal weights is DeLong's. Wald interval, cut at 0 and 1. p value
-    against 0.5. At an AUC of exactly 0 or 1, where DeLong's variance is 0, the limit is the exact
-    binomial one for min(cases, controls) pairs.
+    the weighted statistic, which for equal weights is DeLong's. Wald interval, cut at 0 and 1; with `cluster`
+    on the logit scale with the t quantile for the women with a case (or with a control, if fewer) less one,
+    because the plain one covers too little. p value against 0.5. At an AUC of exactly 0 or 1, where
+    DeLong's variance is 0, the limit is the exact binomial one for min(cases, controls) pairs.
 
     Raises InputError for missing scores; TooFewEventsError with fewer than 2 cases or controls (or 2 women
     with either).
@@ -65,6 +66,9 @@ def auc(
     area, influence = _area(values, case, frame)
     se = math.sqrt(_variance(influence, case, frame))
     interval = wald_interval(area, se, level)
+    if frame.units is not None and 0 < area < 1:
+        # Few women with a case, several rows each: on the plain scale with z too many intervals miss.
+        interval = logit_interval(area, se, level, degrees_of_freedom=frame.n_fewer - 1)
     lower, upper = max(0.0, interval.lower), min(1.0, interval.upper)
     notes: tuple[str, ...] = ()
     if area in (0.0, 1.0):
@@ -78,7 +82,7 @@ def auc(
         upper=upper,
         n=frame.n_units,
         n_events=int(np.count_nonzero(case)),
-        method=f"AUC, {frame.method}, Wald",
+        method=f"AUC, {frame.method}, {interval.method}",
         standard_error=se,
         p_value=null_p(area - 0.5, se),
         level=level,
@@ -178,6 +182,7 @@ class _Frame:
     weighted: bool
     n_units: int
     n_disjoint_pairs: int
+    n_fewer: int  # units with a case, or with a control, whichever are fewer
 
     @staticmethod
     def of(
@@ -204,6 +209,7 @@ class _Frame:
             weighted=weights is not None,
             n_units=n_units,
             n_disjoint_pairs=min(n_cases, n_controls, max(1, n_units // 2)),
+            n_fewer=min(n_cases, n_controls),
         )
 
     @property

@@ -46,14 +46,23 @@ def wald_interval(value: float, standard_error: float, level: float) -> Interval
     return Interval(lower=value - margin, upper=value + margin, method="Wald")
 
 
-def logit_interval(value: float, standard_error: float, level: float) -> Interval:
-    """Wald limits of logit(value), brought back: never outside (0, 1). The value must be inside (0, 1)."""
-    margin = normal_quantile(level) * standard_error / (value * (1 - value))
+def logit_interval(
+    value: float, standard_error: float, level: float, *, degrees_of_freedom: int | None = None
+) -> Interval:
+    """Wald limits of logit(value), brought back: never outside (0, 1). The value must be inside (0, 1).
+
+    With `degrees_of_freedom` (at least 1) the quantile is that of the t distribution, for variances estimated
+    from few units.
+    """
+    quantile = normal_quantile(level)
+    if degrees_of_freedom is not None:
+        quantile = float(special.stdtrit(degrees_of_freedom, 0.5 + level / 2))
+    margin = quantile * standard_error / (value * (1 - value))
     centre = special.logit(value)
     return Interval(
         lower=float(special.expit(centre - margin)),
         upper=float(special.expit(centre + margin)),
-        method="logit-Wald",
+        method="logit-Wald" if degrees_of_freedom is None else "logit-t",
     )
 
 

@@ -33,11 +33,12 @@ Controls = Literal["event-free", "event-free or competing"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TimeAuc:
-    """The area at a horizon and its linearisation.
+    """The area at a horizon and its linearisation, from which intervals and differences follow.
 
-    `influence` is the share of each row, near weight · ∂AUC/∂weight; it sums to 0 over all rows, the censored
+    `influence` is the share of each row, weight · ∂AUC/∂weight; it sums to 0 over all rows, the censored
     ones too, and its sum of squares over independent units is the variance. Areas of several scores or
-    horizons on the same rows: the covariance is the sum of products.
+    kinds of event on the same rows: the covariance is the sum of products, so that many models are compared
+    without computing any area twice.
     """
 
     value: float
@@ -45,6 +46,71 @@ class TimeAuc:
     case: Bool[np.ndarray, "row"]
     control: Bool[np.ndarray, "row"]
     n_censored: int  # rows censored by the horizon
+    horizon: float
+    controls: Controls
+    weighted: bool
+
+    def estimate(self, *, cluster: Shaped[np.ndarray, "row"] | None = None, level: float = 0.95) -> Estimate:
+        """The area with its interval and its p value against 0.5, as `cumulative_dynamic_auc` gives it."""
+        units = _Units.of(self, cluster, "time-dependent AUC")
+        se = math.sqrt(units.variance(self.influence))
+        interval = wald_interval(self.value, se, level)
+        lower, upper = max(0.0, interval.lower), min(1.0, interval.upper)
+        notes = _notes(self)
+        if self.value in (0.0, 1.0):
+            exact = exact_binomial_interval(
+                units.n_disjoint_pairs if self.value else 0, units.n_disjoint_pairs, level
+            )
+            lower, upper = exact.lower, exact.upper
+            notes = (*notes, "complete separation: exact binomial limit of disjoint pairs")
+        return Estimate(
+            value=self.value,
+            lower=lower,
+            upper=upper,
+            n=units.n_units,
+            n_events=int(np.count_nonzero(self.case)),
+            method=f"cumulative/dynamic AUC at {self.horizon:g}, {self._method(cluster)}",
+            standard_error=se,
+            p_value=null_p(self.value - 0.5, se),
+            level=level,
+            notes=notes,
+        )
+
+    def minus(
+        self, other: TimeAuc, *, cluster: Shaped[np.ndarray, "row"] | None = None, level: float = 0.95
+    ) -> Estimate:
+        """This area less another one on the same rows, by the same horizon: the paired test.
+
+        Of two scores, or of two kinds of event. Raises InputError where rows or horizons differ.
+        """
+        if other.influence.size != self.influence.size or other.horizon != self.horizon:
+            raise InputError(
+                expected=f"two areas on the same {self.influence.size} rows by {self.horizon:g}",
+                found=f"{other.influence.size} rows by {other.horizon:g}",
+                where="time-dependent AUC difference",
+            )
+        units = _Units.of(self, cluster, "time-dependent AUC difference", other)
+        value = self.value - other.value
+        se = math.sqrt(units.variance(self.influence - other.influence))
+        interval = wald_interval(value, se, level)
+        return Estimate(
+            value=value,
+            lower=max(-1.0, interval.lower),
+            upper=min(1.0, interval.upper),
+            n=units.n_units,
+            n_events=int(np.count_nonzero(self.case | other.case)),
+            method=f"paired cumulative/dynamic AUC difference at {self.horizon:g}, {self._method(cluster)}",
+            standard_error=se,
+            p_value=null_p(value, se),
+            level=level,
+            notes=_notes(self),
+        )
+
+    def _method(self, cluster: Shaped[np.ndarray, "row"] | None) -> str:
+        words = [f"controls {self.controls}", "IPCW influence function"]
+        words += ["by cluster"] if cluster is not None else []
+        words += ["weighted"] if self.weighted else []
+        return ", ".join([*words, "Wald"])
 
 
 def cumulative_dynamic_auc(
@@ -79,31 +145,8 @@ def cumulative_dynamic_auc(
     Raises InputError for missing scores, times or codes and for a horizon beyond the follow-up;
     TooFewEventsError with fewer than 2 cases by the horizon or 2 controls (or 2 women with either).
     """
-    values = finite_scores(score, time.size)
-    area = _time_auc(values, time, event, horizon, controls, weights, "time-dependent AUC")
-    units = _Units.of(area, cluster, "time-dependent AUC")
-    se = math.sqrt(units.variance(area.influence))
-    interval = wald_interval(area.value, se, level)
-    lower, upper = max(0.0, interval.lower), min(1.0, interval.upper)
-    notes = _notes(area)
-    if area.value in (0.0, 1.0):
-        exact = exact_binomial_interval(
-            units.n_disjoint_pairs if area.value else 0, units.n_disjoint_pairs, level
-        )
-        lower, upper = exact.lower, exact.upper
-        notes = (*notes, "complete separation: exact binomial limit of disjoint pairs")
-    return Estimate(
-        value=area.value,
-        lower=lower,
-        upper=upper,
-        n=units.n_units,
-        n_events=int(np.count_nonzero(area.case)),
-        method=f"cumulative/dynamic AUC at {horizon:g}, {_method(controls, cluster, weights)}",
-        standard_error=se,
-        p_value=null_p(area.value - 0.5, se),
-        level=level,
-        notes=notes,
-    )
+    area = time_auc(score, time, event, horizon=horizon, controls=controls, weights=weights)
+    return area.estimate(cluster=cluster, level=level)
 
 
 def cumulative_dynamic_auc_difference(
@@ -123,22 +166,19 @@ def cumulative_dynamic_auc_difference(
     Variance of the difference of the influences [Blanche2013]. Arguments and errors as for
     `cumulative_dynamic_auc`.
     """
-    quantity = "time-dependent AUC difference"
-    area_a = _time_auc(
-        finite_scores(score_a, time.size, "score a"), time, event, horizon, controls, weights, quantity
+    area_a, area_b = (
+        _time_auc(
+            finite_scores(score, time.size, name),
+            time,
+            event,
+            horizon,
+            controls,
+            weights,
+            "time-dependent AUC difference",
+        )
+        for name, score in (("score a", score_a), ("score b", score_b))
     )
-    area_b = _time_auc(
-        finite_scores(score_b, time.size, "score b"), time, event, horizon, controls, weights, quantity
-    )
-    return _apart(
-        area_a,
-        area_b,
-        _Units.of(area_a, cluster, quantity),
-        n_events=int(np.count_nonzero(area_a.case)),
-        method=f"paired cumulative/dynamic AUC difference at {horizon:g}, "
-        + _method(controls, cluster, weights),
-        level=level,
-    )
+    return area_a.minus(area_b, cluster=cluster, level=level)
 
 
 def case_type_time_auc_difference(
@@ -177,16 +217,7 @@ def case_type_time_auc_difference(
         _time_auc(finite_scores(score, time.size), time, event, horizon, "event-free", weights, quantity)
         for score, event in ((score_a, event_a), (score_b, event_b))
     )
-    units, _ = (_Units.of(area, cluster, quantity) for area in (area_a, area_b))
-    return _apart(
-        area_a,
-        area_b,
-        units,
-        n_events=int(np.count_nonzero(area_a.case | area_b.case)),
-        method=f"cumulative/dynamic AUC difference of case types at {horizon:g}, "
-        + _method("event-free", cluster, weights),
-        level=level,
-    )
+    return area_a.minus(area_b, cluster=cluster, level=level)
 
 
 def time_auc(
@@ -245,25 +276,9 @@ def _time_auc(
         case=case,
         control=control,
         n_censored=int(np.count_nonzero(by_horizon & (codes == 0))),
-    )
-
-
-def _apart(a: TimeAuc, b: TimeAuc, units: _Units, *, n_events: int, method: str, level: float) -> Estimate:
-    """Area a minus area b on the same rows: the variance is that of the difference of the influences."""
-    value = a.value - b.value
-    se = math.sqrt(units.variance(a.influence - b.influence))
-    interval = wald_interval(value, se, level)
-    return Estimate(
-        value=value,
-        lower=max(-1.0, interval.lower),
-        upper=min(1.0, interval.upper),
-        n=units.n_units,
-        n_events=n_events,
-        method=method,
-        standard_error=se,
-        p_value=null_p(value, se),
-        level=level,
-        notes=_notes(a),
+        horizon=limit,
+        controls=controls,
+        weighted=weights is not None,
     )
 
 
@@ -289,15 +304,21 @@ class _Units:
     n_disjoint_pairs: int
 
     @staticmethod
-    def of(area: TimeAuc, cluster: Shaped[np.ndarray, "row"] | None, quantity: str) -> _Units:
+    def of(
+        area: TimeAuc,
+        cluster: Shaped[np.ndarray, "row"] | None,
+        quantity: str,
+        other: TimeAuc | None = None,
+    ) -> _Units:
         codes, n_units = None, area.case.size
-        n_with = [int(np.count_nonzero(mark)) for mark in (area.case, area.control)]
+        groups = [area.case, area.control, *(() if other is None else (other.case, other.control))]
+        n_with = [int(np.count_nonzero(mark)) for mark in groups]
         if cluster is not None:
             same_rows(area.case.size, cluster, "cluster")
             codes = label_codes(cluster, "cluster")
             n_units = int(codes.max()) + 1
-            n_with = [np.unique(codes[mark]).size for mark in (area.case, area.control)]
-            for found, whom in zip(n_with, ("women with an event", "women as controls"), strict=True):
+            n_with = [int(np.count_nonzero(np.bincount(codes[mark], minlength=n_units))) for mark in groups]
+            for found, whom in zip(n_with, ("women with an event", "women as controls") * 2, strict=False):
                 if found < 2:
                     raise TooFewEventsError(f"{quantity} by cluster", found=found, needed=2, where=whom)
         return _Units(codes=codes, n_units=n_units, n_disjoint_pairs=min(*n_with, max(1, n_units // 2)))
@@ -306,17 +327,6 @@ class _Units:
         """n/(n−1) Σ over units of the squared sum of influences."""
         sums = influence if self.codes is None else np.bincount(self.codes, weights=influence)
         return self.n_units / (self.n_units - 1) * float(np.sum(sums**2))
-
-
-def _method(
-    controls: Controls,
-    cluster: Shaped[np.ndarray, "row"] | None,
-    weights: Float[np.ndarray, "row"] | None,
-) -> str:
-    words = [f"controls {controls}", "IPCW influence function"]
-    words += ["by cluster"] if cluster is not None else []
-    words += ["weighted"] if weights is not None else []
-    return ", ".join([*words, "Wald"])
 
 
 def _notes(area: TimeAuc) -> tuple[str, ...]:

@@ -1,0 +1,323 @@
+"""Any models' predictions against outcomes: everything that `forescreen evaluate` reports.
+
+In: outcomes, predictions, the plan. Out: a dictionary of plain values, the body of `results.json` (its keys
+are listed in `docs/reference/evaluation.md`). No torch, no images: it is what a registry runs to compare
+models of several vendors on the same women.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+from scipy import special
+
+from ..errors import InputError
+from ..progress import Track, silent
+from ..records import Outcome
+from .at_horizon import AtHorizon, at_horizon, cases_of
+from .checklist import checklist
+from .clinical_arm import clinical_predictions
+from .comparison_plan import ComparisonPlan
+from .horizons import Horizons, c_index_rows, choose_horizons, horizon_rows
+from .joined import Joined, JoinedModel, join
+from .measures import Notes, Scores
+from .modes import compare_modes
+from .outcomes import Outcomes
+from .predictions import Claim, Predictions
+from .risk_rows import risk_rows
+from .sections import measure_sample
+from .subgroups import subgroup_concordance
+from .table_one import table_one
+from .top_shares import ranked
+
+_SECTIONS = (
+    "main",
+    "comparisons",
+    "mode_comparisons",
+    "roc",
+    "capture",
+    "rule_out",
+    "head_to_head",
+    "head_to_head_differences",
+    "horizons",
+    "horizon_comparisons",
+    "c_index",
+    "overall",
+    "calibration",
+    "calibration_subgroups",
+    "decision",
+    "distributions",
+    "subgroups",
+)
+
+
+def compare(
+    outcomes: Outcomes,
+    predictions: Sequence[Predictions],
+    plan: ComparisonPlan,
+    *,
+    threads: int = 1,
+    track: Track = silent,
+) -> dict[str, Any]:
+    """All planned figures as plain values, every model on identical women.
+
+    Raises InputError where nobody can be compared and ConfigError where the plan asks for what the data
+    cannot give; a single figure that the data cannot support is absent, with the reason in the notes.
+    """
+    settings = plan.evaluation
+    notes = Notes(list(outcomes.notes))
+    joined = join(outcomes, clinical_predictions(outcomes, predictions, plan, notes), plan)
+    horizons = choose_horizons(joined, settings)
+    design_name = _design(joined, plan, notes)
+    results: dict[str, Any] = {
+        "case_types": list(joined.case_types),
+        "judged": joined.judged,
+        "models": [_model_info(m) for m in joined.models],
+        "table1": _table_one(joined.table),
+        **{section: [] for section in _SECTIONS},
+    }
+    by_mode: dict[str, tuple[AtHorizon, dict[str, Scores]]] = {}
+    n_cases: dict[str, int] = {}
+    for case_type in joined.case_types:
+        at = at_horizon(joined, case_type, horizons.main, prevalence=settings.prevalence, design=design_name)
+        n_cases[case_type] = at.sample.n_sets
+        if at.sample.n_sets < settings.minimum_events:
+            unit = "sets" if joined.outcomes.matched else "cancers"
+            notes.add(
+                f"{case_type}: {at.sample.n_sets} {unit}, {settings.minimum_events} are needed; no figures."
+            )
+            continue
+        scores, risks = _predicted(joined, case_type, horizons.main, notes)
+        if not scores:
+            continue
+        by_mode[case_type] = (at, scores)
+        own = {key: score[at.members] for key, score in scores.items()}
+        measure_sample(
+            results,
+            at.sample,
+            own,
+            case_type=case_type,
+            notes=notes,
+            binary=at.binary,
+            binary_members=at.binary_members,
+        )
+        results["subgroups"] += subgroup_concordance(
+            joined.table[at.members],
+            own,
+            case_type=case_type,
+            sample=at.sample,
+            variables=settings.subgroups,
+            age_bands=settings.age_bands,
+            suppress_below=settings.suppress_below,
+        )
+        ranked(
+            results,
+            at,
+            scores,
+            risks=risks,
+            settings=settings,
+            costs=plan.costs,
+            notes=notes,
+            threads=threads,
+            track=track,
+        )
+        risk_rows(results, joined.table, at, risks, settings=settings, notes=notes)
+        c_index_rows(results, at, scores, notes=notes)
+        _each_horizon(results, joined, case_type, horizons, plan, at, notes)
+    results["mode_comparisons"] = _mode_rows(joined, by_mode, notes)
+    if not results["calibration"]:
+        results["calibration_absent"] = _why_no_calibration(joined, results)
+    if not horizons.years:  # sections that need times are absent, not empty
+        for section in ("horizons", "horizon_comparisons", "c_index"):
+            del results[section]
+    results["study"] = _study(joined, plan, horizons, design_name, n_cases)
+    results["flow"] = list(outcomes.flow)
+    results["exclusions"] = [asdict(left) for left in (*joined.left_out, *horizons.left_out)]
+    results["notes"] = notes.texts
+    return results
+
+
+def with_checklist(results: dict[str, Any]) -> dict[str, Any]:
+    """The results with the TRIPOD+AI checklist, filled from all that they hold by then."""
+    return {**results, "checklist": checklist(results)}
+
+
+def _each_horizon(
+    results: dict[str, Any],
+    joined: Joined,
+    case_type: str,
+    horizons: Horizons,
+    plan: ComparisonPlan,
+    main: AtHorizon,
+    notes: Notes,
+) -> None:
+    for years in horizons.years:
+        at = main
+        if years != horizons.main:
+            at = at_horizon(joined, case_type, years, prevalence=None, design="cohort")
+        scores, _ = _predicted(joined, case_type, years, notes)
+        horizon_rows(results, at, scores, minimum_events=plan.evaluation.minimum_events, notes=notes)
+
+
+def _predicted(
+    joined: Joined, case_type: str, horizon: float | None, notes: Notes
+) -> tuple[dict[str, Scores], dict[str, Scores]]:
+    """What ranks women for this cancer by this horizon, and the absolute risks among it, by model.
+
+    Risks rank on the scale of their log odds, on which an odds ratio per standard deviation means something.
+    """
+    scores: dict[str, Scores] = {}
+    risks: dict[str, Scores] = {}
+    for model in joined.models:
+        key = model.predictions.key
+        found = model.predictions.claim(case_type, horizon)
+        if found is None:
+            notes.add(f"{key} predicts nothing about {case_type} cancers and is left out there.")
+            continue
+        claim, is_risk = found
+        values = model.values[claim]
+        if claim.kind == "risk":
+            scores[key] = special.logit(np.clip(values, 1e-12, 1 - 1e-12))
+        else:
+            scores[key] = values
+        if is_risk:
+            risks[key] = values
+        elif claim.horizon_years is not None and horizon is not None and claim.horizon_years != horizon:
+            notes.add(
+                f"{key} has no prediction by {horizon:g} years; that by {claim.horizon_years:g} years ranks "
+                "women in its place."
+            )
+    return scores, risks
+
+
+def _design(joined: Joined, plan: ComparisonPlan, notes: Notes) -> str:
+    outcomes = joined.outcomes
+    given = plan.evaluation.design
+    if (given == "matched") != outcomes.matched and given:
+        raise InputError(
+            expected=f"{'a set_id for' if given == 'matched' else 'no set_id in'} the design {given!r}",
+            found="a set_id" if outcomes.matched else "none",
+            where="[evaluation] design",
+            remedy="Name the column of sets as set in [outcomes], or correct the design",
+        )
+    if given in ("case-cohort", "nested case-control") and not outcomes.weighted:
+        raise InputError(
+            expected=f"sampling weights for the design {given!r}",
+            found="none, or all equal",
+            where="[evaluation] design",
+            remedy="Give a column weight: 1 / the share of such exams that were sampled",
+        )
+    if given:
+        return given
+    if outcomes.matched:
+        return "matched"
+    if outcomes.weighted:
+        return "case-cohort"
+    share = float(np.mean(joined.table["outcome"] != Outcome.NONE.value))
+    if not outcomes.timed and share > 0.2:
+        notes.add(
+            f"Cancers are {share:.0%} of the exams: they are taken as a sample of cases and controls. Say "
+            "design = "
+            '"cohort" in the plan if they are a population.'
+        )
+        return "case-control"
+    return "cohort"
+
+
+def _mode_rows(
+    joined: Joined, by_mode: dict[str, tuple[AtHorizon, dict[str, Scores]]], notes: Notes
+) -> list[dict[str, Any]]:
+    screen, interval = by_mode.get(Outcome.SCREEN_DETECTED), by_mode.get(Outcome.INTERVAL)
+    if screen is None or interval is None:
+        return []
+    return compare_modes(joined, screen, interval, notes=notes)
+
+
+def _table_one(table: pd.DataFrame) -> dict[str, Any]:
+    """Characteristics by outcome, as far as the outcomes table gives them; each exam once."""
+    once: Bool[np.ndarray, "row"] = ~table["key"].duplicated().to_numpy()
+    return table_one(table[once])
+
+
+def _model_info(model: JoinedModel) -> dict[str, Any]:
+    predictions = model.predictions
+    claims = predictions.values
+    risks = sorted({c.horizon_years for c in claims if c.kind == "risk" and c.horizon_years})
+    output = "score"
+    if risks:
+        output = f"risk by {', '.join(f'{h:g}' for h in risks)} years"
+    elif any(c.kind == "risk" for c in claims):
+        output = "risk"
+    if any(c.case_type != "any" for c in claims):
+        output += " by mode of detection"
+    return {
+        "key": predictions.key,
+        "label": predictions.label,
+        "kind": _KINDS.get(predictions.format, "peer"),
+        "description": predictions.description,
+        "output": output,
+        "file": predictions.file,
+    }
+
+
+_KINDS = {
+    "forescreen scores": "image",
+    "clinical regression": "clinical",
+    "combined regression": "combined",
+}
+
+
+def _study(
+    joined: Joined, plan: ComparisonPlan, horizons: Horizons, design_name: str, n_cases: dict[str, int]
+) -> dict[str, Any]:
+    table, settings = joined.table, plan.evaluation
+    study: dict[str, Any] = {
+        "name": settings.name,
+        "description": settings.description,
+        "design": design_name,
+        "data_kind": settings.data_kind,
+        "n_sets": n_cases,
+        "n_cases": {
+            kind: int(np.count_nonzero(cases_of(table, kind) & _by(table, horizons.main)))
+            for kind in joined.case_types
+        },
+        "n_exams": int(table["key"].nunique()),
+        "n_women": int(table["woman_id"].nunique()),
+        "unit": joined.outcomes.unit,
+        "weighted": joined.outcomes.weighted,
+        "clustered": joined.outcomes.clustered,
+        "horizons_years": list(horizons.years),
+        "main_horizon_years": horizons.main,
+        "thresholds": list(settings.thresholds_by(horizons.main)),
+    }
+    if joined.outcomes.timed:
+        time = table["time_years"].to_numpy(dtype=float)
+        study["follow_up_years"] = {"median": float(np.median(time)), "longest": float(time.max())}
+    return study
+
+
+def _by(table: pd.DataFrame, horizon: float | None) -> Bool[np.ndarray, "row"]:
+    if horizon is None:
+        return np.ones(len(table), dtype=bool)
+    return np.asarray(table["time_years"] <= horizon)
+
+
+def _why_no_calibration(joined: Joined, results: dict[str, Any]) -> str:
+    claims: list[Claim] = [c for m in joined.models for c in m.values]
+    if not any(c.kind == "risk" for c in claims):
+        return (
+            "Calibration and net benefit are absent because the models give scores, and a score is not a "
+            "risk: "
+            "recalibrate it to a population first."
+        )
+    if not results["capture"]:
+        return (
+            "Calibration and net benefit are absent because the sample fixes the share of cancers: they need "
+            "sampling weights."
+        )
+    return "Calibration is absent because no model gives a risk of these cancers by the main horizon."
