@@ -49,7 +49,8 @@ FIGURES: dict[str, dict[str, str]] = {
     "evaluate": {
         "seconds": "whole `forescreen evaluate`, 4 models, 112 621 women, files to page, seconds",
         "peak_megabytes": "its peak memory, MB",
-        "start_seconds": "until `forescreen evaluate` refuses a wrong file, seconds",
+        "start_seconds": "until `forescreen evaluate` says what it reads, seconds",
+        "refusal_seconds": "until it has loaded everything and refused a wrong file, seconds",
     },
 }
 

@@ -11,8 +11,21 @@ from .terminal import default_workers, friendly, make_track, say, show_path, sum
 def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out: Path) -> None:
     """Evaluate every model on identical women; never loads torch."""
     with friendly():
-        from .. import __version__
         from ..errors import ConfigError
+
+        # What can be told without reading anything is told before the libraries are loaded.
+        if not predictions:
+            raise ConfigError(
+                expected="--predictions file.csv at least once", found="none", where="command line"
+            )
+        files = [_named(text) for text in predictions]
+        for option, path in (("--outcomes", outcomes), ("--plan", plan)):
+            if path is not None and not path.exists():
+                raise ConfigError(
+                    expected="an existing file or folder", found=f"no {path}", where=f"command line, {option}"
+                )
+        say(f"reading {', '.join(name for name, _ in files)}; outcomes: {outcomes.name}")
+        from .. import __version__
         from ..evaluation.compare import compare, with_checklist
         from ..evaluation.comparison_plan import ComparisonPlan, read_plan
         from ..evaluation.joined import read_outcomes
@@ -20,13 +33,8 @@ def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out:
         from ..evaluation.run import concordance_lines
         from ..files import file_sha256, folder_listing, write_json
 
-        if not predictions:
-            raise ConfigError(
-                expected="--predictions file.csv at least once", found="none", where="command line"
-            )
         started = time.monotonic()
         given = read_plan(plan) if plan is not None else ComparisonPlan()
-        files = [_named(text) for text in predictions]
         models = tuple(
             model
             for name, path in files

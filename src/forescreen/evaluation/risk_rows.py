@@ -28,6 +28,8 @@ from .subgroups import levels_in_order, subgroup_levels, suppressed_levels
 #: Points of a calibration curve and of a decision curve that are kept.
 _POINTS = 101
 _THRESHOLDS = 41
+#: Resamples behind the limits of ICI: enough for two digits, a second at 100 000 women.
+_CURVE_RESAMPLES = 200
 
 
 def risk_rows(
@@ -85,7 +87,13 @@ def _calibration(
     except InputError as error:
         notes.add(f"Calibration slope, {where}: {error}")
     try:
-        curve = calibration_curve(risk, population.case, seed=settings.seed, **given)
+        curve = calibration_curve(
+            risk,
+            population.case,
+            n_resamples=min(settings.n_resamples, _CURVE_RESAMPLES),
+            seed=settings.seed,
+            **given,
+        )
     except InputError as error:
         notes.add(f"Calibration curve, {where}: {error}")
     else:
