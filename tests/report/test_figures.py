@@ -15,8 +15,17 @@ from forescreen.report.palette import model_styles
 from forescreen.report.results import Interval, models
 
 from .builders import build_estimate, build_main, build_results
+from .evaluation_builders import build_evaluation
 
 FIGURES = ("main", "factors", "roc", "distributions", "capture", "subgroups", "training")
+
+OF_EVALUATIONS = ("horizons", "calibration", "calibration_subgroups", "decision")
+
+
+@pytest.fixture(scope="module")
+def compared() -> dict[str, str]:
+    """The figures of four models with risks and scores."""
+    return {key: str(svg) for key, svg in all_figures(build_evaluation()).items()}
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +135,94 @@ def test_marks_for_legends_carry_the_colour_of_the_model() -> None:
     styles = model_styles(models(build_results()))
     assert "var(--model-1)" in marker_svg(styles["image"])
     assert "stroke-dasharray" in marker_svg(styles["clinical"])
+
+
+def test_an_evaluation_has_its_figures_in_the_order_of_the_page(compared: dict[str, str]) -> None:
+    assert tuple(compared) == (
+        "main",
+        "horizons",
+        "roc",
+        "distributions",
+        "calibration",
+        "calibration_subgroups",
+        "decision",
+        "capture",
+        "subgroups",
+    )
+
+
+@pytest.mark.parametrize("key", OF_EVALUATIONS)
+def test_figures_of_evaluations_follow_the_theme_and_name_their_table(
+    compared: dict[str, str], key: str
+) -> None:
+    assert re.findall(r"#[0-9a-fA-F]{6}", compared[key]) == []
+    label = re.search(r'role="img" aria-label="([^"]+)"', compared[key])
+    assert label is not None
+    assert "in the table" in label[1]
+
+
+def test_every_model_with_risks_has_a_calibration_panel_and_others_none(compared: dict[str, str]) -> None:
+    shown = texts_of(compared["calibration"])
+    assert shown.count("Northview Risk 3.1") == 3  # screen-detected, interval, any
+    assert shown.count("Mirai") == shown.count("Halden AI") == 1
+    assert "Volumetric density" not in shown
+    assert shown.count("predicted within 5 years, %") == 5
+    assert "O/E 0.62 (0.58, 0.65)" in shown
+
+
+def test_axes_of_small_risks_have_the_decimals_they_need() -> None:
+    rows = build_evaluation()["calibration"][:1]
+    for group in rows[0]["groups"]:
+        group["expected"] /= 100
+        group["observed"] = build_estimate(group["observed"]["value"] / 100, 0.00001)
+    shown = texts_of(
+        str(all_figures({"case_types": ["screen-detected"], "calibration": rows})["calibration"])
+    )
+    assert {"0.00", "0.01", "0.02"} <= set(shown)
+
+
+def test_a_model_without_curve_or_groups_leaves_the_others_their_panels() -> None:
+    rows = build_evaluation()["calibration"][-2:]
+    rows[0] |= {"curve": None, "groups": []}
+    shown = texts_of(str(all_figures({"calibration": rows})["calibration"]))
+    assert "halden" in shown
+    assert "mirai" not in shown
+
+
+def test_calibration_is_drawn_at_the_longest_horizon_only() -> None:
+    rows = build_evaluation()["calibration"][-1:]
+    shown = texts_of(
+        str(all_figures({"calibration": [rows[0] | {"horizon_years": 2.0}, *rows]})["calibration"])
+    )
+    assert [text for text in shown if text.startswith("predicted")] == ["predicted within 5 years, %"]
+
+
+def test_suppressed_subgroups_of_calibration_are_named_without_their_counts() -> None:
+    row = {"model": "m", "case_type": "any", "horizon_years": 5.0, "variable": "density"}
+    seen = row | {"level": "b", "n_events": 81, "observed_expected": build_estimate(1.1)}
+    hidden = row | {"level": "d", "n_events": 7, "suppressed": True, "observed_expected": build_estimate(9.9)}
+    shown = texts_of(str(all_figures({"calibration_subgroups": [seen, hidden]})["calibration_subgroups"]))
+    assert "81" in shown
+    assert "few, not shown" in shown
+    assert "7" not in shown
+
+
+def test_decision_curves_stand_in_one_panel_per_mode_with_treat_all(compared: dict[str, str]) -> None:
+    shown = texts_of(compared["decision"])
+    assert shown.count("threshold of risk, %") == 3
+    lines = re.findall(r"stroke: var\(--soft\)", compared["decision"])
+    assert len(lines) >= 3 * 4  # treat all, treat none and two thresholds in each panel
+
+
+def test_a_horizon_without_an_estimate_leaves_its_place_empty() -> None:
+    rows = build_evaluation()["horizons"][:5]
+    rows[0] |= {"auc": None}
+    shown = texts_of(str(all_figures({"horizons": rows})["horizons"]))
+    assert "1" not in shown
+    assert {"2", "3", "4", "5"} <= set(shown)
+
+
+def test_three_modes_stand_side_by_side_and_name_their_models_in_the_key(compared: dict[str, str]) -> None:
+    shown = texts_of(compared["roc"])
+    assert "Mirai" not in " ".join(shown)
+    assert {"0.69", "0.76", "0.71"} <= set(shown)

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from forescreen.report.numbers import (
     count_text,
     decimal_text,
+    decimals_for,
     interval_text,
     p_text,
     padded,
     percent_text,
     ratio_text,
     top_text,
+    within_text,
 )
 
 
@@ -81,3 +83,15 @@ def test_padded_ratios_put_their_decimal_points_at_one_place_from_the_right(valu
     text = padded(ratio_text(value))
     places = [i for i, character in enumerate(reversed(text)) if character in ".\u2008"]
     assert places == [2]
+
+
+@pytest.mark.parametrize(
+    ("values", "digits"),
+    [([0.31, 12.0], 2), ([31.0, 12.0], 0), ([0.0121, 0.5], 3), ([0.0, None, math.nan], 0), ([1e-9], 6)],
+)
+def test_the_smallest_value_keeps_two_figures_within_bounds(values: list[float | None], digits: int) -> None:
+    assert decimals_for(values) == digits
+
+
+def test_a_horizon_in_words() -> None:
+    assert [within_text(years) for years in (1.0, 2.5, None)] == ["within 1 year", "within 2.5 years", ""]

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from forescreen.errors import InputError
+from forescreen.report.contents import SECTIONS
 from forescreen.report.page import render, write_report
 from forescreen.report.results import LISTS
 from forescreen.report.sentences import ABSENT
-from forescreen.report.tables import KEYS
 
 from .builders import build_results
+from .evaluation_builders import build_evaluation
+from .test_tables import STUDY_TABLES
 
 VOID = {"meta", "img", "input", "br", "path", "use", "rect", "circle"}
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -58,10 +60,31 @@ def html() -> str:
     return render(build_results())
 
 
+#: Sections that only an evaluation of anyone's predictions has.
+OF_EVALUATIONS = tuple(LISTS[LISTS.index("inputs") :])
+
+
+def page_without_rows(sections: tuple[str, ...]) -> Page:
+    """The page of two modes of detection whose sections are there and empty."""
+    empty: dict[str, Any] = {key: [] for key in sections}
+    return Page(render(empty | {"case_types": ["screen-detected", "interval"], "table1": None}))
+
+
 @pytest.fixture(scope="module")
 def empty() -> Page:
-    """The page of a study with two modes of detection and nothing else."""
-    return Page(render({"case_types": ["screen-detected", "interval"]}))
+    """A study with nothing in it."""
+    return page_without_rows(tuple(key for key in LISTS if key not in OF_EVALUATIONS))
+
+
+@pytest.fixture(scope="module")
+def empty_evaluation() -> Page:
+    """An evaluation with nothing in it."""
+    return page_without_rows(LISTS)
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Page:
+    return Page(render(build_evaluation()))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +105,9 @@ def test_it_says_first_that_it_is_no_medical_device_and_that_all_women_are_simul
 
 
 def test_tables_have_captions_and_header_cells_have_scopes(page: Page) -> None:
-    assert len(page.all("caption")) == len(page.all("table")) == len(KEYS) - 3  # flow, roc, bins: csv only
+    assert (
+        len(page.all("caption")) == len(page.all("table")) == len(STUDY_TABLES) - 3
+    )  # flow, roc, bins: csv only
     scopes = {cell.get("scope") for cell in page.all("th")}
     assert scopes == {"col", "colgroup", "row", "rowgroup"}
 
@@ -92,6 +117,34 @@ def test_pictures_and_figures_have_words_for_those_who_do_not_see_them(page: Pag
     drawings = [svg for svg in page.all("svg") if "mark" not in str(svg.get("class"))]
     assert len(drawings) == 7
     assert all(svg["aria-label"] for svg in drawings)
+
+
+def test_the_page_of_an_evaluation_is_as_closed_and_as_accessible(evaluation: Page) -> None:
+    assert evaluation.all("script") == evaluation.all("img") == []
+    drawings = [svg for svg in evaluation.all("svg") if "mark" not in str(svg.get("class"))]
+    assert len(drawings) == 9
+    assert all(svg["aria-label"] for svg in drawings)
+    ids = Counter(str(attributes["id"]) for _, attributes in evaluation.tags if "id" in attributes)
+    assert max(ids.values()) == 1
+    assert len(evaluation.all("caption")) == len(evaluation.all("table"))
+
+
+def test_open_items_of_the_checklist_are_visibly_open(evaluation: Page) -> None:
+    tones = Counter(str(row.get("class")).split()[-1] for row in evaluation.all("tr"))
+    statuses = Counter(f"status-{row['status']}" for row in build_evaluation()["checklist"])
+    assert {tone: tones[tone] for tone in statuses} == statuses
+    assert "An open item is for the authors to fill" in evaluation.text
+
+
+def test_what_was_left_out_stands_with_number_reason_and_remedy(evaluation: Page) -> None:
+    for row in build_evaluation()["exclusions"]:
+        for words in (row["what"][1:], row["reason"][1:], row["remedy"]):
+            assert words in evaluation.text
+    assert "Nothing was left out" not in evaluation.text
+
+
+def test_the_notes_of_the_run_stand_on_the_page(evaluation: Page) -> None:
+    assert all(note in evaluation.text for note in build_evaluation()["notes"])
 
 
 def test_ids_are_unique_and_links_lead_somewhere(page: Page) -> None:
@@ -114,7 +167,7 @@ def test_the_page_and_the_csv_of_every_table_are_written_and_are_the_same_each_t
     path = write_report(build_results(), tmp_path, filename="page.html")
     assert path.read_text(encoding="utf-8") == html
     assert path == tmp_path / "page.html"
-    assert {file.stem for file in (tmp_path / "tables").iterdir()} == set(KEYS)
+    assert {file.stem for file in (tmp_path / "tables").iterdir()} == set(STUDY_TABLES)
 
 
 def test_six_examples_stay_below_five_megabytes() -> None:
@@ -122,9 +175,60 @@ def test_six_examples_stay_below_five_megabytes() -> None:
     assert len(render({"examples": examples}).encode()) < 4_500_000
 
 
-@pytest.mark.parametrize("key", [key for key in ABSENT if key not in ("refused", "ppv")])
+#: Reasons that a page gives only where the section before them has something to show.
+_LATER = ("refused", "ppv", "overall", "calibration_subgroups")
+#: Reasons of an evaluation of anyone's predictions.
+_OF_EVALUATIONS = (*OF_EVALUATIONS, "flow-unknown", "capture-ranked")
+
+
+@pytest.mark.parametrize("key", [key for key in ABSENT if key not in (*_LATER, *_OF_EVALUATIONS)])
 def test_a_missing_section_says_why_it_is_absent(empty: Page, key: str) -> None:
     assert ABSENT[key] in empty.text
+
+
+@pytest.mark.parametrize("key", [key for key in ABSENT if key in _OF_EVALUATIONS and key not in _LATER])
+def test_a_missing_section_of_an_evaluation_says_why(empty_evaluation: Page, key: str) -> None:
+    assert ABSENT[key] in empty_evaluation.text
+
+
+@pytest.mark.parametrize("key", ["overall", "calibration_subgroups"])
+def test_what_is_missing_beside_calibration_says_why(key: str) -> None:
+    assert ABSENT[key] in Page(render(build_evaluation(**{key: []}))).text
+
+
+def test_why_there_is_no_calibration_is_told_by_the_results() -> None:
+    reason = "Calibration is absent because a score is not a risk."
+    page = Page(render(build_evaluation(calibration=[], decision=[], calibration_absent=reason)))
+    assert page.text.count(reason) == 2  # calibration and net benefit
+
+
+def test_a_section_whose_keys_are_not_there_is_left_out_of_page_and_navigation() -> None:
+    def shown(results: dict[str, Any]) -> set[str]:
+        found = Page(render(results))
+        links = {str(link["href"])[1:] for link in found.all("a")}
+        assert links == {str(section["id"]) for section in found.all("section") if "id" in section}
+        return links
+
+    always = {section.id for section in SECTIONS if not section.keys}
+    assert shown({}) == always
+    assert shown({"decision": []}) == always | {"decision"}
+    assert shown(build_evaluation()) == {section.id for section in SECTIONS} - {
+        "factors",
+        "examples",
+        "training",
+        "refused",
+    }
+    new = {
+        "inputs",
+        "exclusions",
+        "head-to-head",
+        "horizons",
+        "calibration",
+        "decision",
+        "rule-out",
+        "checklist",
+    }
+    assert shown(build_results()) == {section.id for section in SECTIONS} - new
 
 
 def test_absent_predictive_values_say_why() -> None:
@@ -161,9 +265,10 @@ def test_everything_from_outside_is_escaped() -> None:
 
     results = poison(build_results(n_examples=1))
     results["provenance"] = {HOSTILE: HOSTILE}
-    html = render(results)
-    assert "<script" not in html
-    assert HOSTILE in Page(html).text
+    for found in (results, poison(build_evaluation())):
+        html = render(found)
+        assert "<script" not in html
+        assert HOSTILE in Page(html).text
 
 
 def test_a_picture_that_is_no_png_is_not_shown_and_the_page_says_so() -> None:

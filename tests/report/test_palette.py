@@ -53,3 +53,8 @@ def test_no_sentinel_is_a_colour_of_the_page() -> None:
     assert not set(SENTINEL.values()) & {colour for pair in THEME.values() for colour in pair}
     assert "--ink: #1b1c1f;" in css_variables(dark=False)
     assert "--paper: #16181c;" in css_variables(dark=True)
+
+
+def test_models_that_are_all_peers_take_the_clearest_styles_in_turn() -> None:
+    styles = model_styles(build_models(*["peer"] * 4))
+    assert [style.variable for style in styles.values()] == ["model-1", "model-2", "model-3", "model-5"]

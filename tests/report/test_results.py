@@ -10,12 +10,18 @@ from forescreen.errors import InputError
 from forescreen.report.results import (
     LISTS,
     Model,
+    at_longest,
     case_types,
     counterparts,
+    difference_decimals,
     entries,
     interval,
     is_matched,
+    judged,
+    main_horizon,
     models,
+    thresholds,
+    units,
 )
 
 from .builders import build_estimate, build_results
@@ -70,3 +76,21 @@ def test_a_published_row_goes_to_the_model_of_its_name_before_one_of_its_kind() 
     both = [{"model": "without-density"}, {"model": "clinical"}]
     assert counterparts(both, theirs, known) == {"clinical": theirs[0]}
     assert counterparts(both[:1], theirs, known) == {"without-density": theirs[0]}
+
+
+def test_what_the_study_does_not_state_has_its_default() -> None:
+    assert (judged({}), units({}), units({}, default="woman")) == ("held-out", "exams", "women")
+    assert (main_horizon({}), thresholds({}), difference_decimals({})) == (None, [], 2)
+    stated = {"study": {"unit": "breast", "main_horizon_years": 5, "thresholds": [0.017, None, "x"]}}
+    assert (units(stated), main_horizon(stated), thresholds(stated)) == ("breasts", 5.0, [0.017])
+    assert difference_decimals({"head_to_head": []}) == 3
+
+
+def test_the_longest_horizon_is_that_of_each_mode() -> None:
+    rows = [
+        {"case_type": "any", "horizon_years": 2.0},
+        {"case_type": "any", "horizon_years": 5.0},
+        {"case_type": "interval", "horizon_years": 2.0},
+        {"case_type": "cancer", "horizon_years": None},
+    ]
+    assert at_longest(rows) == rows[1:]

@@ -43,7 +43,7 @@ def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out:
         truth = read_outcomes(outcomes, given)
         figures = compare(truth, models, given, threads=default_workers(), track=make_track())
         study = figures["study"]
-        study["name"] = study["name"] or out.resolve().name
+        study["name"] = study["name"] or f"Evaluation of {', '.join(m['label'] for m in figures['models'])}"
         inputs = [
             {
                 "role": "predictions",

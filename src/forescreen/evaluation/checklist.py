@@ -132,7 +132,7 @@ def checklist(results: dict[str, Any]) -> list[dict[str, str]]:
             "10",
             "Sample size",
             "partly",
-            f"{counts}. State how it was decided; `forescreen.statistics.sample_size` computes what each "
+            f"{counts}. State how it was decided; forescreen.statistics.sample_size computes what each "
             "figure needs.",
         ),
         (
@@ -253,7 +253,7 @@ def checklist(results: dict[str, Any]) -> list[dict[str, str]]:
             "Results",
             "20a",
             "Flow of participants",
-            *_status(bool(results.get("flow") or results.get("exclusions")), partly=not results.get("flow")),
+            "filled" if results.get("flow") else "partly",
             f"{counts}. {_follow_up(study)}".strip(),
         ),
         (
@@ -320,10 +320,18 @@ def _status(known: bool, *, partly: bool = False) -> tuple[Status]:
 def _counts(results: dict[str, Any]) -> str:
     study = results.get("study", {})
     unit = {"woman": "women"}.get(str(study.get("unit")), f"{study.get('unit') or 'exam'}s")
-    cases = ", ".join(f"{n} {name} cancers" for name, n in (study.get("n_cases") or {}).items())
+    names = {"any": "cancers in all", "cancer": "cancers"}
+    cases = ", ".join(
+        f"{_number(n)} {names.get(name, f'{name} cancers')}"
+        for name, n in (study.get("n_cases") or {}).items()
+    )
     women = study.get("n_women")
-    of_women = f" of {women} women" if women and women != study.get("n_exams") else ""
-    return f"{study.get('n_exams')} {unit}{of_women}; {cases}"
+    of_women = f" of {_number(women)} women" if women and women != study.get("n_exams") else ""
+    return f"{_number(study.get('n_exams') or 0)} {unit}{of_women}; {cases}"
+
+
+def _number(n: int) -> str:
+    return f"{n:,}".replace(",", "\u202f")
 
 
 def _files(results: dict[str, Any]) -> str:

@@ -79,7 +79,7 @@ class ComparisonSettings:
         if self.thresholds:
             return self.thresholds
         years = 5.0 if horizon_years is None else horizon_years
-        return tuple(1 - (1 - risk) ** (years / 5) for risk in FIVE_YEAR_THRESHOLDS)
+        return tuple(round(1 - (1 - risk) ** (years / 5), 6) for risk in FIVE_YEAR_THRESHOLDS)
 
 
 @dataclass(frozen=True, kw_only=True)

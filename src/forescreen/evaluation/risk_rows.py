@@ -28,6 +28,7 @@ from .subgroups import levels_in_order, subgroup_levels, suppressed_levels
 #: Points of a calibration curve and of a decision curve that are kept.
 _POINTS = 101
 _THRESHOLDS = 41
+_BINS = 40
 #: Resamples behind the limits of ICI: enough for two digits, a second at 100 000 women.
 _CURVE_RESAMPLES = 200
 
@@ -103,12 +104,23 @@ def _calibration(
             for name in ("risk", "observed", "lower", "upper")
         }
         found |= {name: _plain(getattr(curve, name)) for name in ("ici", "e50", "e90", "emax")}
+    found["histogram"] = _histogram(risk, population.weights)
     groups = calibration_groups(risk, population.case, **given)
     found["groups"] = [
         {"expected": g.expected, "observed": g.observed.as_dict(), "n": g.n, "n_events": g.n_events}
         for g in groups
     ]
     return found
+
+
+def _histogram(
+    risk: Float[np.ndarray, "known"], weights: Float[np.ndarray, "known"]
+) -> dict[str, list[float]]:
+    """Weighted shares of the population by risk, up to the 99th percentile, for the strip under the curve."""
+    top = float(np.quantile(risk, 0.99))
+    edges = np.linspace(0.0, top if top > 0 else 1.0, _BINS + 1)
+    counts, _ = np.histogram(risk, bins=edges, weights=weights / weights.sum())
+    return {"edges": np.round(edges, 8).tolist(), "counts": np.round(counts, 6).tolist()}
 
 
 def _plain(found: object) -> object:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import re
 from collections.abc import Callable
 
@@ -22,9 +23,13 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path as Outline
 
 from .palette import SENTINEL, ModelStyle
+from .results import Interval
 
 #: Full width of a figure in points. Shown about 1.4 pixels a point on a screen, 0.8 on A4.
 WIDTH = 640.0
+
+#: Points above and below a panel, for its title and the labels of its axis.
+_AROUND = 56.0
 
 INK, SOFT, RULE, FAINT, PAPER = (SENTINEL[name] for name in ("ink", "soft", "rule", "faint", "paper"))
 
@@ -89,6 +94,44 @@ def axes_at(figure: Figure, *, left: float, top: float, width: float, height: fl
         (left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height)
     )
     return axes
+
+
+def panel_axes(
+    figure: Figure, n: int, *, columns: int, width: float, height: float, widest: float = WIDTH / 2 - 50
+) -> list[Axes]:
+    """`n` axes of at most `width` x `height` points, `columns` beside each other, with room for their labels.
+
+    None is wider than `widest`. The figure needs `panels_height` points.
+    """
+    step = WIDTH / columns
+    width = min(width, step - 50, widest)
+    return [
+        axes_at(
+            figure,
+            left=40 + (i % columns) * step,
+            top=24 + (i // columns) * (height + _AROUND),
+            width=width,
+            height=height,
+        )
+        for i in range(n)
+    ]
+
+
+def panels_height(n: int, *, columns: int, height: float) -> float:
+    """The height of a figure that holds such panels."""
+    return math.ceil(n / columns) * (height + _AROUND)
+
+
+def upright(axes: Axes, x: float, found: Interval | None, style: ModelStyle, *, factor: float = 1.0) -> None:
+    """An estimate with its interval as a vertical line, in the colour and with the marker of its model."""
+    if found is None:
+        return
+    if found.lower is not None and found.upper is not None:
+        ends = (factor * found.lower, factor * found.upper)
+        axes.plot((x, x), ends, color=style.sentinel, linewidth=1.3)
+    axes.plot(
+        x, factor * found.value, marker=style.marker, markersize=4.6, color=style.sentinel, linestyle="none"
+    )
 
 
 def say(

@@ -13,7 +13,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .drawing import FAINT, INK, RULE, SOFT, WIDTH, axes_at, draw, say, short
+from . import calibration_figures, evaluation_figures
+from .drawing import (
+    FAINT,
+    INK,
+    RULE,
+    SOFT,
+    WIDTH,
+    axes_at,
+    draw,
+    panel_axes,
+    panels_height,
+    say,
+    short,
+    upright,
+)
+from .findings import clinical_model, image_model
 from .forests import ForestCell, ForestRow, Mark, Panel, forest
 from .numbers import count_text, decimal_text, interval_text, ratio_text, top_text
 from .palette import ModelStyle, model_styles
@@ -29,19 +44,25 @@ from .results import (
     of,
     whole,
 )
-from .sentences import clinical_model, image_model, mode_name
+from .sentences import mode_name, statistic
 
 #: Modes of detection where they, not models, are compared: filled circle first, then open marks.
 MODE_MARKS = (("o", True), ("D", False), ("s", False))
+
+_CAPTURE_HEIGHT = 190.0
 
 
 def all_figures(results: dict[str, Any]) -> dict[str, Markup]:
     """Every figure that the results support, by key."""
     painters: dict[str, Callable[[dict[str, Any]], Markup | None]] = {
         "main": _main,
+        "horizons": evaluation_figures.horizons,
         "factors": _factors,
         "roc": _roc,
         "distributions": _distributions,
+        "calibration": calibration_figures.calibration,
+        "calibration_subgroups": calibration_figures.subgroups,
+        "decision": evaluation_figures.decision,
         "capture": _capture,
         "subgroups": _subgroups,
         "training": _training,
@@ -85,12 +106,13 @@ def _main(results: dict[str, Any]) -> Markup | None:
             )
     if not any(cell.marks for row in rows for cell in row.cells):
         return None
-    statistic = "Matched concordance" if is_matched(results) else "AUC"
+    ours_title = "this study" if "published" in results else "estimate"
     panels = [
-        Panel(title=statistic, text_title="this study", reference=0.5),
-        Panel(title="Odds ratio per control SD", text_title="this study", reference=1.0, log=True),
+        Panel(title=statistic(results), text_title=ours_title, reference=0.5),
+        Panel(title="Odds ratio per control SD", text_title=ours_title, reference=1.0, log=True),
     ]
-    alt = f"Forest plot of {statistic} and odds ratio per control SD of every model by mode of detection. "
+    alt = f"Forest plot of {statistic(results)} and odds ratio per control SD of every model by mode of "
+    alt += "detection. "
     return forest("main", alt + "The numbers are in the table main.", rows, panels, label_width=146)
 
 
@@ -132,7 +154,7 @@ def _subgroups(results: dict[str, Any]) -> Markup | None:
             here = [r for r in found if (str(r.get("variable")), str(r.get("level"))) == (name, level)]
             here = [row for row in here if row.get("case_type") == mode]
             if any(row.get("suppressed") for row in here):
-                cells.append(ForestCell(text="few, not shown"))
+                cells.append(ForestCell(text="few, not shown" if len(modes) < 3 else "few"))
                 continue
             marks: tuple[Mark, ...] = ()
             for key in keys:
@@ -144,7 +166,10 @@ def _subgroups(results: dict[str, Any]) -> Markup | None:
     if not any(cell.marks for row in rows for cell in row.cells):
         return None
     unit = "sets" if is_matched(results) else "cases"
-    panels = [Panel(title=mode_name(mode), text_title=unit, reference=0.5) for mode in modes]
+    width = 92.0 if len(modes) < 3 else 42.0
+    panels = [
+        Panel(title=mode_name(mode), text_title=unit, text_width=width, reference=0.5) for mode in modes
+    ]
     alt = "Forest plot of the concordance in subgroups. The numbers are in the table subgroups."
     return forest("subgroups", alt, rows, panels, label_width=130)
 
@@ -155,26 +180,31 @@ def _roc(results: dict[str, Any]) -> Markup | None:
     if not modes:
         return None
     known, styles = models(results), model_styles(models(results))
-    side = 250.0
+    # Three panels on a line are too small for names: these stand in the key above, the areas in the panel.
+    small = len(case_types(results)) > 2
+    columns = 3 if small else min(len(modes), 2)
+    side = WIDTH / 3 - 50 if small else 250.0
 
     def paint(figure: Figure) -> None:
-        for axes, mode in zip(_side_by_side(figure, len(modes), side, side), modes, strict=True):
+        everywhere = panel_axes(figure, len(modes), columns=columns, width=side, height=side)
+        for axes, mode in zip(everywhere, modes, strict=True):
             axes.plot((0, 1), (0, 1), color=RULE, linewidth=0.8)
             for curve in curves:
                 if curve.get("case_type") != mode:
                     continue
                 key = str(curve.get("model"))
                 area = interval(curve.get("auc"))
+                name = "" if small else f"{short(known[key].label, 30)}\u2002"
                 axes.plot(
                     curve["fpr"],
                     curve["tpr"],
                     color=styles[key].sentinel,
                     dashes=styles[key].dashes or (None, None),
                     linewidth=1.5,
-                    label=f"{short(known[key].label, 30)}  {decimal_text(area.value if area else None)}",
+                    label=name + decimal_text(area.value if area else None),
                 )
             axes.set(xlim=(0, 1), ylim=(0, 1), title=mode_name(mode))
-            axes.set_xlabel("share of controls above the threshold")
+            axes.set_xlabel("share of controls above" + ("" if small else " the threshold"))
             axes.set_ylabel("share of cases above it")
             axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
             axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
@@ -182,7 +212,8 @@ def _roc(results: dict[str, Any]) -> Markup | None:
             axes.legend(loc="lower right", fontsize=8, handlelength=2.4, borderaxespad=0.2)
 
     alt = "Curves of the share of cases against the share of controls above each threshold, for every model. "
-    return draw("roc", alt + "The points are in the table roc.", paint, height=side + 56)
+    height = panels_height(len(modes), columns=columns, height=side)
+    return draw("roc", alt + "The points are in the table roc.", paint, height=height)
 
 
 def _distributions(results: dict[str, Any]) -> Markup | None:
@@ -245,17 +276,20 @@ def _capture(results: dict[str, Any]) -> Markup | None:
         return None
     known, styles = models(results), model_styles(models(results))
     keys = [key for key in known if of(found, model=key)]
+    columns = min(len(modes), 2)
     spread = min(0.14, 0.7 / len(keys))
 
     def paint(figure: Figure) -> None:
-        panels = _side_by_side(figure, len(modes), WIDTH / len(modes) - 60, 190)
-        for axes, mode in zip(panels, modes, strict=True):
+        everywhere = panel_axes(
+            figure, len(modes), columns=columns, width=WIDTH / columns - 60, height=_CAPTURE_HEIGHT
+        )
+        for axes, mode in zip(everywhere, modes, strict=True):
             for position, fraction in enumerate(fractions):
                 axes.plot((position - 0.4, position + 0.4), (100 * fraction,) * 2, color=SOFT, linewidth=0.8)
                 for index, key in enumerate(keys):
                     row = of(found, model=key, case_type=mode, fraction=fraction) or {}
                     x = position + spread * (index - (len(keys) - 1) / 2)
-                    _upright(axes, x, interval(row.get("capture")), styles[key])
+                    upright(axes, x, interval(row.get("capture")), styles[key], factor=100)
             axes.set_xticks(range(len(fractions)), [top_text(fraction) for fraction in fractions])
             axes.set_xlim(-0.5, len(fractions) - 0.5)
             axes.set_ylim(bottom=0)
@@ -265,15 +299,8 @@ def _capture(results: dict[str, Any]) -> Markup | None:
             axes.set_ylabel("% of cancers captured")
 
     alt = "Share of cancers among the highest scores, for every model. The numbers are in the table capture."
-    return draw("capture", alt, paint, height=190 + 56)
-
-
-def _upright(axes: Axes, x: float, found: Interval | None, style: ModelStyle) -> None:
-    if found is None:
-        return
-    if found.lower is not None and found.upper is not None:
-        axes.plot((x, x), (100 * found.lower, 100 * found.upper), color=style.sentinel, linewidth=1.3)
-    axes.plot(x, 100 * found.value, marker=style.marker, markersize=4.6, color=style.sentinel)
+    height = panels_height(len(modes), columns=columns, height=_CAPTURE_HEIGHT)
+    return draw("capture", alt, paint, height=height)
 
 
 def _training(results: dict[str, Any]) -> Markup | None:
@@ -289,9 +316,10 @@ def _training(results: dict[str, Any]) -> Markup | None:
         return None
 
     def paint(figure: Figure) -> None:
-        for axes, (quantity, label) in zip(
-            _side_by_side(figure, len(panels), WIDTH / len(panels) - 60, 150), panels, strict=True
-        ):
+        everywhere = panel_axes(
+            figure, len(panels), columns=len(panels), width=WIDTH / len(panels) - 60, height=150
+        )
+        for axes, (quantity, label) in zip(everywhere, panels, strict=True):
             for entry in members:
                 points = [
                     (number(epoch.get("epoch")), number(epoch.get(quantity))) for epoch in entry["epochs"]
@@ -307,12 +335,6 @@ def _training(results: dict[str, Any]) -> Markup | None:
 
     alt = "Loss and validation concordance of every ensemble member by epoch, the best epoch marked. "
     return draw("training", alt + "The numbers are in the table training.", paint, height=150 + 56)
-
-
-def _side_by_side(figure: Figure, n: int, width: float, height: float) -> list[Axes]:
-    step = WIDTH / n
-    width = min(width, step - 50, WIDTH / 2 - 50)
-    return [axes_at(figure, left=40 + i * step, top=24, width=width, height=height) for i in range(n)]
 
 
 def _marks(

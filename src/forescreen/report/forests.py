@@ -57,10 +57,11 @@ class ForestRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One column of the plot: title, axis, heading of the texts at its right, reference line."""
+    """One column of the plot: title, axis, heading and width of the texts at its right, reference line."""
 
     title: str
     text_title: str = ""
+    text_width: float = 92.0
     reference: float
     log: bool = False
 
@@ -68,7 +69,7 @@ class Panel:
 def forest(name: str, alt: str, rows: list[ForestRow], panels: list[Panel], *, label_width: float) -> Markup:
     """The rows as SVG, with a shared label column of `label_width` points and one axis per panel."""
     height = sum(row.height for row in rows)
-    text_widths = [92.0 if panel.text_title else 0.0 for panel in panels]
+    text_widths = [panel.text_width if panel.text_title else 0.0 for panel in panels]
     width = (WIDTH - label_width - sum(text_widths)) / len(panels) - 16
     limits = [_limits(panel, _intervals(rows, panels, like=panel)) for panel in panels]
 

@@ -9,6 +9,7 @@ with their decimal points in line.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 THOUSANDS = "\u202f"  # narrow no-break space
 MINUS = "\u2212"
@@ -48,6 +49,21 @@ def ratio_text(value: float | None) -> str:
 def percent_text(fraction: float | None, digits: int = 1) -> str:
     """A fraction as a percentage without the sign: 0.1234 gives 12.3."""
     return ABSENT if fraction is None else decimal_text(100 * fraction, digits)
+
+
+def decimals_for(values: Iterable[float | None], *, figures: int = 2, least: int = 0, most: int = 6) -> int:
+    """Decimals with which the smallest value, zeros apart, still has `figures` significant figures."""
+    sizes = [abs(value) for value in values if value is not None and math.isfinite(value) and value != 0]
+    if not sizes:
+        return least
+    return min(max(figures - 1 - math.floor(math.log10(min(sizes))), least), most)
+
+
+def within_text(years: float | None) -> str:
+    """A horizon in words: "within 5 years", "within 1 year"; nothing for None."""
+    if years is None:
+        return ""
+    return f"within {years:g} {'year' if years == 1 else 'years'}"
 
 
 def top_text(fraction: float) -> str:

@@ -18,11 +18,27 @@ from markupsafe import Markup
 from ..errors import InputError
 from ..files import write_text
 from . import sentences
+from .contents import contents
 from .drawing import marker_svg
+from .facts import facts
 from .figures import all_figures, subgroup_models
+from .findings import headline
 from .numbers import ABSENT, count_text, decimal_text
 from .palette import css_variables, model_styles
-from .results import case_types, entries, is_matched, mapping, models, number, texts, whole
+from .reading import glossary, limits
+from .results import (
+    case_types,
+    entries,
+    is_matched,
+    judged,
+    mapping,
+    models,
+    number,
+    texts,
+    thresholds,
+    units,
+    whole,
+)
 from .tables import all_tables, write_tables
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -68,59 +84,39 @@ def render(results: dict[str, Any]) -> str:
         dark=Markup(css_variables(dark=True)),
         title=sentences.title(results),
         description=str(study.get("description") or ""),
-        facts=_facts(results, study),
+        facts=facts(results),
         warnings=sentences.warnings(results),
-        headline=sentences.headline(results),
+        headline=headline(results),
+        contents=contents(results),
+        given=set(results),
         absent=sentences.ABSENT,
         published=sentences.PUBLISHED,
         has_published=bool(entries(results, "published")),
         matched=is_matched(results),
+        held_out=judged(results) == "held-out",
+        statistic=sentences.statistic(results),
+        who=units(results, default="woman"),
+        thresholds=thresholds(results),
         models=known,
         marks={key: marker_svg(style) for key, style in styles.items()},
         tables=all_tables(results),
         figures=all_figures(results),
         in_subgroups=subgroup_models(results),
+        in_calibration=[key for key in known if key in _models_of(results, "calibration_subgroups")],
+        in_decision=_models_of(results, "decision"),
+        histogram=any(entry.get("histogram") for entry in entries(results, "calibration")),
+        calibration_absent=str(results.get("calibration_absent") or ""),
+        checklist_counts=_checklist_counts(results),
         modes=[sentences.mode_name(mode) for mode in case_types(results)],
         flow=_flow(results),
         examples=_examples(results),
         n_images=whole(results.get("n_images")),
         images=_images(results),
         notes=texts(results, "notes"),
-        glossary=sentences.glossary(results),
-        limits=sentences.limits(results),
+        glossary=glossary(results),
+        limits=limits(results),
         version=str(results.get("forescreen") or "unknown"),
     )
-
-
-def _facts(results: dict[str, Any], study: dict[str, Any]) -> list[tuple[str, str]]:
-    """The design in a few pairs of label and text; only what the results state."""
-    found = [("Data", sentences.data_kind(results))]
-    if study.get("design"):
-        ratio = whole(study.get("ratio"))
-        controls = f", {ratio} controls per case" if ratio and is_matched(results) else ""
-        found.append(
-            (
-                "Design",
-                f"{study['design']} case–control{controls}" if study["design"] != "cohort" else "cohort",
-            )
-        )
-    counts = study.get("n_sets")
-    if isinstance(counts, dict) and counts:
-        unit = "Held-out sets" if is_matched(results) else "Held-out cases"
-        parts = [
-            f"{count_text(whole(n))} {'' if case_type == 'cancer' else case_type}".rstrip()
-            for case_type, n in counts.items()
-        ]
-        found.append((unit, ", ".join(parts)))
-    window, gap = whole(study.get("interval_window_months")), number(study.get("min_months_before_diagnosis"))
-    if window and "interval" in case_types(results):
-        found.append(("Interval cancer", f"within {window} months after a negative screen"))
-    if gap:
-        found.append(("Mammogram", f"at least {gap:g} months before diagnosis"))
-    images = whole(results.get("n_images"))
-    if images:
-        found.append(("Mammograms read", count_text(images)))
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +158,18 @@ def _step(step: dict[str, Any]) -> dict[str, Any]:
         "n_excluded": count_text(sum(n or 0 for _, n in reasons)),
         "excluded": [(reason, count_text(n)) for reason, n in reasons],
     }
+
+
+def _models_of(results: dict[str, Any], section: str) -> set[str]:
+    return {str(entry.get("model")) for entry in entries(results, section)}
+
+
+def _checklist_counts(results: dict[str, Any]) -> str:
+    """One sentence on how much of the checklist the results fill."""
+    statuses = [str(entry.get("status")) for entry in entries(results, "checklist")]
+    filled, partly = statuses.count("filled"), statuses.count("partly")
+    n = len(statuses)
+    return f"{filled} of {n} items are filled, {partly} in part, {n - filled - partly} open."
 
 
 def _images(results: dict[str, Any]) -> str:

@@ -34,6 +34,8 @@ THEME: dict[str, tuple[str, str]] = {
 SENTINEL = {name: f"#fe01{index:02x}" for index, name in enumerate(THEME)}
 
 _SLOT_OF_KIND = {"image": 1, "clinical": 2, "combined": 3, "truth": 4, "peer": 5}
+#: Slots of models that are all peers, most distinct first.
+_PEERS = (1, 2, 3, 5, 6, 7, 8, 4)
 _MARKERS = {1: "o", 2: "s", 3: "D", 4: "v", 5: "^", 6: "P", 7: "X", 8: "h"}
 _DASHES: dict[int, tuple[float, ...]] = {
     1: (),
@@ -64,10 +66,15 @@ class ModelStyle:
 def model_styles(models: dict[str, Model]) -> dict[str, ModelStyle]:
     """A style for each model by key: the first of a kind gets the colour of its kind, others a free one.
 
-    Beyond eight models the styles repeat.
+    Where all are peers, none has a colour of its own and they take the clearest in turn. Beyond eight models
+    the styles repeat.
     """
     slots: dict[str, int] = {}
+    if all(model.kind == "peer" for model in models.values()):
+        slots = dict(zip(models, _PEERS, strict=False))
     for key, model in models.items():
+        if key in slots:
+            continue
         wanted = _SLOT_OF_KIND.get(model.kind, 5)
         if wanted not in slots.values():
             slots[key] = wanted

@@ -28,6 +28,36 @@ LISTS = (
     "subgroups",
     "examples",
     "training",
+    "inputs",
+    "exclusions",
+    "head_to_head",
+    "head_to_head_differences",
+    "horizons",
+    "horizon_comparisons",
+    "c_index",
+    "overall",
+    "calibration",
+    "calibration_subgroups",
+    "decision",
+    "rule_out",
+    "checklist",
+)
+
+#: Sections whose entries name a model and a mode of detection.
+_BY_MODEL = (
+    "main",
+    "roc",
+    "capture",
+    "distributions",
+    "subgroups",
+    "head_to_head",
+    "horizons",
+    "c_index",
+    "overall",
+    "calibration",
+    "calibration_subgroups",
+    "decision",
+    "rule_out",
 )
 
 
@@ -53,6 +83,7 @@ class Model:
     label: str
     kind: str  # image, clinical, combined, truth, peer
     description: str
+    output: str = ""  # what its numbers are: "score", "risk by 1, 2, 5 years"
 
 
 def entries(results: dict[str, Any], key: str) -> list[dict[str, Any]]:
@@ -130,11 +161,12 @@ def models(results: dict[str, Any]) -> dict[str, Model]:
             label=str(entry.get("label") or entry["key"]),
             kind=str(entry.get("kind") or "peer"),
             description=str(entry.get("description") or ""),
+            output=str(entry.get("output") or ""),
         )
         for entry in entries(results, "models")
         if entry.get("key") is not None
     }
-    for section in ("main", "roc", "capture", "distributions", "subgroups"):
+    for section in _BY_MODEL:
         for entry in entries(results, section):
             key = str(entry.get("model"))
             if key not in found:
@@ -145,15 +177,7 @@ def models(results: dict[str, Any]) -> dict[str, Model]:
 def case_types(results: dict[str, Any]) -> list[str]:
     """Modes of detection in the order of the study; those that only appear with numbers come last."""
     found = list(texts(results, "case_types"))
-    for section in (
-        "main",
-        "published",
-        "roc",
-        "capture",
-        "distributions",
-        "subgroups",
-        "factor_odds_ratios",
-    ):
+    for section in ("main", "published", *_BY_MODEL[1:], "factor_odds_ratios"):
         for entry in entries(results, section):
             name = entry.get("case_type")
             if name is not None and str(name) not in found:
@@ -192,8 +216,52 @@ def is_matched(results: dict[str, Any]) -> bool:
 
 
 def judged(results: dict[str, Any]) -> str:
-    """How women are judged: "held-out", or "cross-validated" where nothing was held out."""
+    """Who is judged: "held-out", "cross-validated" (nothing held out), "all" (nothing was fitted)."""
     return str(results.get("judged") or "held-out")
+
+
+def unit(results: dict[str, Any], *, default: str = "exam") -> str:
+    """What one row of the evaluation is: "exam", "woman" or "breast"."""
+    return str(mapping(results, "study").get("unit") or default)
+
+
+def units(results: dict[str, Any], *, default: str = "exam") -> str:
+    """The plural of `unit`."""
+    name = unit(results, default=default)
+    return {"woman": "women"}.get(name, f"{name}s")
+
+
+def main_horizon(results: dict[str, Any]) -> float | None:
+    """Years after the exam by which the main results count cancers; None where follow-up is complete."""
+    return number(mapping(results, "study").get("main_horizon_years"))
+
+
+def thresholds(results: dict[str, Any]) -> list[float]:
+    """Risks at which decisions are taken, as the study names them."""
+    found = mapping(results, "study").get("thresholds")
+    values = map(number, found) if isinstance(found, list) else ()
+    return [value for value in values if value is not None]
+
+
+def difference_decimals(results: dict[str, Any]) -> int:
+    """Decimals of differences of concordances: one more where models are compared head to head.
+
+    Differences between models are small, and a limit of 0.001 must not read as 0.
+    """
+    return 3 if "head_to_head" in results else 2
+
+
+def at_longest(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of the entries of each mode of detection, those with the longest horizon."""
+    longest: dict[object, float] = {}
+    for entry in found:
+        mode, years = entry.get("case_type"), number(entry.get("horizon_years")) or 0.0
+        longest[mode] = max(longest.get(mode, 0.0), years)
+    return [
+        entry
+        for entry in found
+        if (number(entry.get("horizon_years")) or 0.0) == longest[entry.get("case_type")]
+    ]
 
 
 def is_simulated(results: dict[str, Any]) -> bool:

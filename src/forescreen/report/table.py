@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..files import write_text
-from .numbers import ABSENT, decimal_text, interval_text, p_text, padded, percent_text, ratio_text
+from .numbers import ABSENT, decimal_text, interval_text, p_text, padded, ratio_text
 from .results import Interval
 
 Record = dict[str, Any]
+
+#: Note below a table with suppressed cells.
+FEW = (
+    "few: cell too small to show without risk of recognition, or hidden so that such a cell cannot be told "
+    "from the total; its count is suppressed."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,20 +36,21 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column; an "estimate" takes two table cells, the number and its interval."""
+    """One column; an "estimate" takes two table cells, number and interval, a "stacked" one a single."""
 
     label: str
-    kind: Literal["text", "number", "estimate"] = "text"
+    kind: Literal["text", "number", "estimate", "stacked", "code"] = "text"
     group: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row; a heading spans the table and opens a group of rows."""
+    """One row; a heading spans the table and opens a group of rows; `tone` is a class of the stylesheet."""
 
     cells: tuple[Cell, ...]
     heading: bool = False
     level: int = 0
+    tone: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,11 +139,8 @@ def estimate_cell(found: Interval | None) -> Cell:
     )
 
 
-def difference_cell(found: Interval | None) -> Cell:
-    if found is None:
-        return Cell(text=ABSENT)
-    bounds = (decimal_text(bound, signed=True) for bound in (found.lower, found.upper))
-    return Cell(text=decimal_text(found.value, signed=True), tail=interval_text(*bounds))
+def difference_cell(found: Interval | None, digits: int = 2) -> Cell:
+    return scaled_cell(found, 1, digits, signed=True)
 
 
 def ratio_cell(found: Interval | None) -> Cell:
@@ -146,11 +150,24 @@ def ratio_cell(found: Interval | None) -> Cell:
     return Cell(text=padded(ratio_text(found.value)), tail=interval_text(*bounds))
 
 
-def percent_cell(found: Interval | None) -> Cell:
+def percent_cell(found: Interval | None, digits: int = 1) -> Cell:
+    return scaled_cell(found, 100, digits)
+
+
+def scaled_cell(found: Interval | None, factor: float, digits: int, *, signed: bool = False) -> Cell:
+    """The estimate times `factor` with fixed decimals: 100 for per cent, 1000 for "per 1000 women"."""
     if found is None:
         return Cell(text=ABSENT)
-    bounds = (percent_text(bound) for bound in (found.lower, found.upper))
-    return Cell(text=percent_text(found.value), tail=interval_text(*bounds))
+    value, *bounds = (
+        decimal_text(None if number is None else factor * number, digits, signed=signed)
+        for number in (found.value, found.lower, found.upper)
+    )
+    return Cell(text=value, tail=interval_text(*bounds))
+
+
+def mode_heading(text: str, *, level: int = 0) -> Row:
+    """A row that opens a group."""
+    return Row(cells=(Cell(text=text),), heading=True, level=level)
 
 
 def p_cell(found: Interval | None) -> Cell:

@@ -7,22 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import study_tables
-from .numbers import ABSENT, THOUSANDS, count_text, top_text
+from . import evaluation_tables, head_to_head, ranking_tables, risk_tables, study_tables
+from .numbers import ABSENT, THOUSANDS, count_text, within_text
 from .results import (
     case_types,
     counterparts,
+    difference_decimals,
     entries,
     interval,
     is_matched,
     judged,
+    main_horizon,
     models,
-    number,
     of,
+    units,
     whole,
 )
-from .sentences import PUBLISHED, mode_name
+from .sentences import PUBLISHED, mode_name, statistic
 from .table import (
+    FEW,
     Cell,
     Column,
     Record,
@@ -32,8 +35,8 @@ from .table import (
     estimate_cell,
     estimate_record,
     make_table,
+    mode_heading,
     p_cell,
-    percent_cell,
     ratio_cell,
     write_table,
 )
@@ -45,19 +48,36 @@ def all_tables(results: dict[str, Any]) -> dict[str, Table]:
     Raises InputError if a section of the results has another type than the contract names.
     """
     builders: tuple[Callable[[dict[str, Any]], Table | None], ...] = (
+        evaluation_tables.inputs,
         study_tables.flow,
+        evaluation_tables.exclusions,
         study_tables.table1,
+        head_to_head.side_by_side,
+        head_to_head.differences,
         _main,
         _comparisons,
         _mode_comparisons,
+        evaluation_tables.horizons,
+        evaluation_tables.horizon_comparisons,
+        evaluation_tables.c_index,
         _factors,
-        _capture,
-        _ppv,
+        risk_tables.calibration,
+        risk_tables.calibration_groups,
+        risk_tables.calibration_curves,
+        risk_tables.calibration_subgroups,
+        risk_tables.overall,
+        risk_tables.decision,
+        ranking_tables.capture,
+        ranking_tables.ppv,
+        ranking_tables.selected,
+        ranking_tables.costs,
+        ranking_tables.rule_out,
         _subgroups,
         _roc,
         _distributions,
         study_tables.training,
         study_tables.refused,
+        evaluation_tables.checklist,
         study_tables.provenance,
     )
     found = (build(results) for build in builders)
@@ -77,31 +97,51 @@ def write_tables(tables: dict[str, Table], folder: Path) -> list[Path]:
 
 #: Names of all csv files this module may write.
 KEYS = (
+    "inputs",
     "flow",
+    "exclusions",
     "table1",
+    "head_to_head",
+    "head_to_head_differences",
     "main",
     "comparisons",
     "mode_comparisons",
+    "horizons",
+    "horizon_comparisons",
+    "c_index",
     "factor_odds_ratios",
+    "calibration",
+    "calibration_groups",
+    "calibration_curves",
+    "calibration_subgroups",
+    "overall",
+    "decision",
     "capture",
     "ppv",
+    "selected",
+    "costs",
+    "rule_out",
     "subgroups",
     "roc",
     "distributions",
     "training",
     "refused",
+    "checklist",
     "provenance",
 )
 
 
-def _mode_heading(case_type: str, counts: set[tuple[int | None, int | None]], *, cases: str = "sets") -> Row:
+def _counted_heading(
+    results: dict[str, Any], case_type: str, counts: set[tuple[int | None, int | None]]
+) -> Row:
     text = mode_name(case_type)
     if len(counts) == 1:
         ((sets, members),) = counts
+        cases = "sets" if is_matched(results) else "cases"
         parts = [f"{count_text(sets)} {cases}"] if sets else []
-        parts += [f"{count_text(members)} exams"] if members else []
+        parts += [f"{count_text(members)} {units(results)}"] if members else []
         text += f" ({', '.join(parts)})" if parts else ""
-    return Row(cells=(Cell(text=text),), heading=True)
+    return mode_heading(text)
 
 
 def _main(results: dict[str, Any]) -> Table | None:
@@ -109,11 +149,11 @@ def _main(results: dict[str, Any]) -> Table | None:
     if not ours:
         return None
     known = models(results)
-    statistic = "Matched concordance" if is_matched(results) else "AUC"
+    measure = statistic(results)
     columns: tuple[Column, ...] = (
         Column(label="Model"),
-        Column(label="This study", kind="estimate", group=statistic),
-        Column(label="Published", kind="estimate", group=statistic),
+        Column(label="This study", kind="estimate", group=measure),
+        Column(label="Published", kind="estimate", group=measure),
         Column(label="This study, per control SD", kind="estimate", group="Odds ratio"),
         Column(label="Published, unit not stated", kind="estimate", group="Odds ratio"),
     )
@@ -126,7 +166,7 @@ def _main(results: dict[str, Any]) -> Table | None:
         counts = {(whole(row.get("n_sets")), whole(row.get("n_members"))) for row in here}
         if not here and not there:
             continue
-        rows.append(_mode_heading(case_type, counts, cases="sets" if is_matched(results) else "cases"))
+        rows.append(_counted_heading(results, case_type, counts))
         if len(counts) > 1:
             notes.append(f"{mode_name(case_type)}: the models were not all evaluated on the same women.")
         matches = counterparts(here, there, known)
@@ -141,7 +181,7 @@ def _main(results: dict[str, Any]) -> Table | None:
         records += [
             _main_record(PUBLISHED, row, str(row.get("odds_ratio_unit") or "not stated")) for row in there
         ]
-    units = {
+    contrasts = {
         str(row.get("odds_ratio_unit"))
         for row in theirs
         if row.get("odds_ratio_unit") and "not stated" not in str(row.get("odds_ratio_unit"))
@@ -150,16 +190,26 @@ def _main(results: dict[str, Any]) -> Table | None:
         notes.insert(
             0,
             f"Published: {PUBLISHED}. Its odds ratios do not state a unit"
-            + (f" (for some models a contrast: {'; '.join(sorted(units))})" if units else "")
+            + (f" (for some models a contrast: {'; '.join(sorted(contrasts))})" if contrasts else "")
             + " and must not be compared with ours, which are per standard deviation of the score among "
             "controls. The women differ too.",
         )
     notes.append(f"In parentheses: 95{THOUSANDS}% confidence intervals. {ABSENT} not estimated.")
-    part = "the held-out part" if judged(results) == "held-out" else "all women, by cross-validation"
+    part = {"held-out": "the held-out part", "all": f"all {units(results)}"}.get(
+        judged(results), "all women, by cross-validation"
+    )
+    within = within_text(main_horizon(results))
     caption = f"Discrimination and association on {part}"
+    caption += f", cancers {within} of the exam" if within else ""
     caption += ", beside the published study." if theirs else "."
     if not theirs:
         columns = tuple(column for column in columns if not column.label.startswith("Published"))
+        if "published" not in results:  # no study to stand beside: one line of heads says all
+            columns = (
+                columns[0],
+                Column(label=measure, kind="estimate"),
+                Column(label="Odds ratio per control SD", kind="estimate"),
+            )
         rows = [row if row.heading else replace(row, cells=row.cells[:2] + row.cells[3:4]) for row in rows]
     return make_table("main", caption, columns, rows, records, tuple(notes))
 
@@ -196,19 +246,24 @@ def _main_record(source: str, row: Record, unit: str) -> Record:
 def _comparisons(results: dict[str, Any]) -> Table | None:
     known = models(results)
     found = entries(results, "comparisons")
+    digits = difference_decimals(results)
     rows: list[Row] = []
     records = []
     for case_type in case_types(results):
         here = [row for row in found if row.get("case_type") == case_type]
         if here:
-            rows.append(_mode_heading(case_type, set()))
+            rows.append(mode_heading(mode_name(case_type)))
         for row in here:
             difference = interval(row.get("difference"))
             names = [
                 known[key].label if key in known else key
                 for key in map(str, (row.get("model_a"), row.get("model_b")))
             ]
-            cells = (Cell(text=f"{names[0]} − {names[1]}"), difference_cell(difference), p_cell(difference))
+            cells = (
+                Cell(text=f"{names[0]} − {names[1]}"),
+                difference_cell(difference, digits),
+                p_cell(difference),
+            )
             rows.append(Row(cells=cells, level=1))
             record = {"model_a": row.get("model_a"), "model_b": row.get("model_b"), "case_type": case_type}
             records.append(record | estimate_record("difference", difference, p_value=True))
@@ -224,13 +279,14 @@ def _comparisons(results: dict[str, Any]) -> Table | None:
 
 
 def _mode_comparisons(results: dict[str, Any]) -> Table | None:
-    known = models(results)
+    known, digits = models(results), difference_decimals(results)
     rows, records = [], []
     for row in entries(results, "mode_comparisons"):
         key = str(row.get("model"))
         difference = interval(row.get("difference"))
         label = known[key].label if key in known else key
-        rows.append(Row(cells=(Cell(text=label, model=key), difference_cell(difference), p_cell(difference))))
+        cells = (Cell(text=label, model=key), difference_cell(difference, digits), p_cell(difference))
+        rows.append(Row(cells=cells))
         records.append({"model": key} | estimate_record("difference", difference, p_value=True))
     columns = (
         Column(label="Model"),
@@ -264,38 +320,6 @@ def _factors(results: dict[str, Any]) -> Table | None:
     return make_table("factor_odds_ratios", caption, columns, rows, records)
 
 
-def _capture(results: dict[str, Any]) -> Table | None:
-    caption = "Capture: percentage of cancers among the women with the highest scores."
-    return _top(results, "capture", caption)
-
-
-def _ppv(results: dict[str, Any]) -> Table | None:
-    caption = "Positive predictive value: percentage of the women with the highest scores who have cancer."
-    return _top(results, "ppv", caption)
-
-
-def _top(results: dict[str, Any], quantity: str, caption: str) -> Table | None:
-    known = models(results)
-    found = [row for row in entries(results, "capture") if interval(row.get(quantity)) is not None]
-    keys = [key for key in known if of(found, model=key)]
-    rows: list[Row] = []
-    records = []
-    for mode in case_types(results):
-        here = [row for row in found if row.get("case_type") == mode]
-        if here:
-            rows.append(_mode_heading(mode, set()))
-        for fraction in sorted({value for row in here if (value := number(row.get("fraction"))) is not None}):
-            cells = [Cell(text=f"top {top_text(fraction)}")]
-            for key in keys:
-                row = of(here, model=key, fraction=fraction) or {}
-                cells.append(percent_cell(interval(row.get(quantity))))
-                record = {"model": key, "case_type": mode, "fraction": fraction}
-                records.append(record | estimate_record(quantity, interval(row.get(quantity))))
-            rows.append(Row(cells=tuple(cells), level=1))
-    columns = (Column(label="Group"), *(Column(label=known[key].label, kind="estimate") for key in keys))
-    return make_table(quantity, caption, columns, rows, records)
-
-
 def _subgroups(results: dict[str, Any]) -> Table | None:
     known = models(results)
     found = entries(results, "subgroups")
@@ -305,7 +329,7 @@ def _subgroups(results: dict[str, Any]) -> Table | None:
     for mode in case_types(results):
         here = [row for row in found if row.get("case_type") == mode]
         if here:
-            rows.append(_mode_heading(mode, set()))
+            rows.append(mode_heading(mode_name(mode)))
         for name, level in dict.fromkeys((str(r.get("variable")), str(r.get("level"))) for r in here):
             cell = [r for r in here if str(r.get("variable")) == name and str(r.get("level")) == level]
             hidden = any(row.get("suppressed") for row in cell)
@@ -324,10 +348,8 @@ def _subgroups(results: dict[str, Any]) -> Table | None:
         Column(label="Sets" if is_matched(results) else "Cases", kind="number"),
         *(Column(label=known[key].label, kind="estimate") for key in keys),
     )
-    notes = ("few: cell too small to show without risk of recognition; its count is suppressed.",)
-    shown = notes if any(record["suppressed"] for record in records) else ()
-    statistic = "Matched concordance" if is_matched(results) else "AUC"
-    return make_table("subgroups", f"{statistic} in subgroups.", columns, rows, records, shown)
+    shown = (FEW,) if any(record["suppressed"] for record in records) else ()
+    return make_table("subgroups", f"{statistic(results)} in subgroups.", columns, rows, records, shown)
 
 
 def _roc(results: dict[str, Any]) -> Table | None:
