@@ -54,8 +54,9 @@ The plan joins both tables by woman and side, and says what the codes mean:
 {plan}```
 
 ```sh
-forescreen evaluate --predictions published=published.csv --outcomes outcomes.csv --plan plan.toml --out
-out/cmmd ```
+forescreen evaluate --predictions published=published.csv --outcomes outcomes.csv \\
+                    --plan plan.toml --out out/cmmd
+```
 
 | quantity | value |
 |---|---|

@@ -64,7 +64,7 @@ def registry_tables(folder: Path, *, n_women: int = 400, seed: int = 3) -> Seque
         women.append(
             {"woman_id": woman, "birth_date": "1955-06-01", "death_date": "", "follow_up_end": "2019-12-31"}
         )
-        ill = rng.random() < 0.25
+        ill = rng.random() < 0.12
         found_by_screen = rng.random() < 0.6
         for number, date in enumerate(("2012-03-01", "2014-03-01")):
             positive = ill and found_by_screen and number == 1

@@ -140,6 +140,26 @@ def test_small_cells_are_suppressed_and_their_counts_cannot_be_told_from_the_tot
             assert row.get("n_events") is None
 
 
+def test_small_counts_are_hidden_in_table_one_too(cohort: pd.DataFrame) -> None:
+    few = cohort.copy()
+    few["machine"] = np.where(np.arange(len(few)) < 400, "rare", few["machine"])
+    found = compare(outcomes_from(few), (model_of(yearly_risks(few, noise=1)),), settings(suppress_below=30))
+    rows = {r["level"]: r["values"] for r in found["table1"]["rows"] if r["label"] == "Machine"}
+    cases = (few["outcome"] == "interval") & (few["machine"] == "rare")
+    assert 0 < cases.sum() < 30
+    column = [c["label"] for c in found["table1"]["columns"]].index("Interval")
+    assert rows["rare"][column] == "few"
+    assert [v[column] for v in rows.values()].count("few") == 2
+    for section in ("subgroups", "calibration_subgroups"):
+        hidden = {
+            (r["case_type"], r["level"])
+            for r in found[section]
+            if r["variable"] == "machine" and r["suppressed"]
+        }
+        kinds = {r["case_type"] for r in found[section]}
+        assert {kind for kind, level in hidden if level == "rare"} == kinds, "the kinds add up: all or none"
+
+
 def test_all_models_are_judged_on_identical_exams_and_the_rest_is_counted(cohort: pd.DataFrame) -> None:
     first = yearly_risks(cohort, noise=1).iloc[10:]
     second = yearly_risks(cohort, noise=2).iloc[:-5].copy()
@@ -341,3 +361,129 @@ def test_two_models_of_one_name_are_refused(cohort: pd.DataFrame) -> None:
     model = model_of(yearly_risks(cohort, noise=1))
     with pytest.raises(InputError, match="twice: model"):
         compare(outcomes_from(cohort), (model, model), PLAN)
+
+
+def test_a_sample_of_cases_and_controls_gets_no_predictive_values_times_or_not(cohort: pd.DataFrame) -> None:
+    ill = (cohort["outcome"] != "none").to_numpy()
+    sample = cohort[ill | (np.arange(len(cohort)) % 8 == 0)]
+    model = model_of(yearly_risks(cohort, noise=1))
+    found = compare(outcomes_from(sample), (model,), PLAN)
+    assert found["study"]["design"] == "case-control"
+    assert found["capture"] == found["calibration"] == found["decision"] == []
+    assert "horizons" not in found
+    share = float(ill.mean())
+    weighted = compare(outcomes_from(sample), (model,), settings(design="case-control", prevalence=share))
+    whole = compare(outcomes_from(cohort.drop(columns="time_years")), (model,), PLAN)
+    for kind in ("interval", "any"):
+        a = pick(whole["capture"], case_type=kind, fraction=0.2)["ppv"]["value"]
+        b = pick(weighted["capture"], case_type=kind, fraction=0.2)["ppv"]["value"]
+        assert b == pytest.approx(a, rel=0.25), f"{kind}: the sample becomes the population again"
+
+
+def test_sets_that_share_women_are_correlated() -> None:
+    members, scores, _ = build_members()
+    model = model_of(scores.assign(score=scores["score_interval"]))
+    once = compare(outcomes_from(members), (model,), PLAN)
+    copies = pd.concat([members.assign(set_id=members["set_id"] + f"-{i}") for i in range(5)])
+    often = compare(outcomes_from(copies), (model,), PLAN)
+    for figure in ("concordance", "odds_ratio"):
+        a = pick(once["main"], case_type="interval")[figure]
+        b = pick(often["main"], case_type="interval")[figure]
+        # The control SD, in whose unit the odds ratio is, has another divisor with more rows.
+        assert b["value"] == pytest.approx(a["value"], rel=1e-9 if figure == "concordance" else 0.02)
+        assert b["standard_error"] > 0.85 * a["standard_error"], "copies of sets say nothing new"
+    assert often["study"]["n_cases"] == once["study"]["n_cases"], "exams are counted once"
+
+
+def test_equal_risks_are_told_and_do_not_break_the_rest(cohort: pd.DataFrame) -> None:
+    flat = yearly_risks(cohort, noise=1)
+    for year in range(1, 6):
+        flat[f"{year}_year_risk"] = 0.01 * year
+    models = (model_of(flat, "flat"), model_of(yearly_risks(cohort, noise=1), "other"))
+    found = compare(outcomes_from(cohort), models, PLAN)
+    assert pick(found["main"], model="flat", case_type="any")["concordance"]["value"] == 0.5
+    assert pick(found["main"], model="flat", case_type="any")["odds_ratio"] is None
+    assert any("scores that differ among controls" in note for note in found["notes"])
+
+
+def test_a_risk_without_a_horizon_must_say_by_when(cohort: pd.DataFrame) -> None:
+    risks = yearly_risks(cohort, noise=1)
+    model = replace(model_of(risks), values={Claim(kind="risk"): risks["5_year_risk"].to_numpy(float)})
+    with pytest.raises(ConfigError, match="by when is the column risk a risk"):
+        compare(outcomes_from(cohort), (model,), PLAN)
+    found = compare(outcomes_from(cohort), (model,), settings(main_horizon_years=5.0))
+    assert pick(found["calibration"], case_type="any")["observed_expected"]["value"] > 0.7
+
+
+@pytest.mark.parametrize(("n", "timed"), [(1, False), (9, False), (9, True)])
+def test_too_few_cancers_are_an_error_that_says_how_many_are_needed(
+    cohort: pd.DataFrame, n: int, timed: bool
+) -> None:
+    ill = cohort.index[cohort["outcome"] == "interval"][:n]
+    few = pd.concat([cohort.loc[ill], cohort[cohort["outcome"] == "none"]])
+    if not timed:
+        few = few.drop(columns="time_years")
+    with pytest.raises((TooFewEventsError, ConfigError)) as refused:
+        compare(outcomes_from(few), (model_of(yearly_risks(cohort, noise=1)),), PLAN)
+    assert "10" in str(refused.value)
+
+
+def test_subgroups_that_name_women_are_refused_and_unknown_ones_told(cohort: pd.DataFrame) -> None:
+    model = model_of(yearly_risks(cohort, noise=1))
+    with pytest.raises(ConfigError, match="levels that name nobody"):
+        compare(outcomes_from(cohort), (model,), settings(subgroups=("woman_id",)))
+    found = compare(outcomes_from(cohort), (model,), settings(subgroups=("density", "etnicity")))
+    assert "Subgroup etnicity: the outcomes have no such column." in found["notes"]
+
+
+def test_deaths_compete_and_stand_in_table_one(cohort: pd.DataFrame) -> None:
+    dying = cohort.copy()
+    gone = (np.arange(len(dying)) % 17 == 0) & (dying["outcome"] == "none").to_numpy()
+    dying.loc[gone, "outcome"] = "death"
+    found = compare(outcomes_from(dying), (model_of(yearly_risks(dying, noise=1)),), PLAN)
+    columns = {c["label"]: c["n"] for c in found["table1"]["columns"]}
+    assert columns["Died without cancer"] == int(gone.sum())
+    assert sum(columns.values()) == len(dying)
+
+
+def test_leaving_out_early_cancers_needs_times(cohort: pd.DataFrame) -> None:
+    model = model_of(yearly_risks(cohort, noise=1))
+    with pytest.raises(ConfigError, match="times of the cancers"):
+        compare(
+            outcomes_from(cohort.drop(columns="time_years")),
+            (model,),
+            settings(min_months_before_diagnosis=6.0),
+        )
+
+
+def test_whole_years_leave_out_every_cancer_that_may_be_too_early() -> None:
+    cohort = build_cohort(2000)
+    ill = (cohort["outcome"] != "none").to_numpy()
+    years = np.floor(cohort["time_years"]).astype(int)
+    mirai = pd.DataFrame(
+        {
+            "exam_id": cohort["exam_id"],
+            "patient_id": cohort["woman_id"],
+            "years_to_cancer": np.where(ill, years, 100),
+            "years_to_last_followup": years,
+        }
+    )
+    model = model_of(yearly_risks(cohort, noise=1))
+    found = compare(outcomes_from(mirai), (model,), settings(min_months_before_diagnosis=6.0))
+    (left,) = [e for e in found["exclusions"] if "within 6 months" in e["what"]]
+    assert left["n"] == int((ill & (years == 0)).sum())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": -1}, "seed from 0"),
+        ({"n_resamples": 10**9}, "n_resamples from 20"),
+        ({"fractions": (0.1, 0.1)}, "fractions that differ"),
+        ({"age_bands": (70, 50)}, "ascending"),
+        ({"min_months_before_diagnosis": float("inf")}, "from 0 to 1200"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        settings(**change)

@@ -115,3 +115,73 @@ def test_registry_tables_give_every_negative_screen_with_its_time(tmp_path: Path
 def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"women\.csv"):
         read_outcomes(tmp_path, ComparisonPlan())
+
+
+DATED = "exam_id,exam_date,diagnosis_date,death_date,follow_up_end,outcome\n"
+
+
+def test_a_cancer_without_its_date_never_becomes_a_control() -> None:
+    with pytest.raises(
+        InputError, match=r"a diagnosis_date in every row whose outcome is a cancer.*1 row \(2"
+    ):
+        read(DATED + "a,2010-01-01,,,2015-01-01,interval\n")
+
+
+def test_a_death_is_a_competing_event_with_or_without_its_date() -> None:
+    found = read(DATED + "a,2010-01-01,,,2015-01-01,death\nb,2010-01-01,,2011-01-01,2015-01-01,none\n")
+    assert found.table["outcome"].tolist() == ["death", "death"]
+    assert found.table["time_years"].round(2).tolist() == [5.0, 1.0]
+
+
+def test_a_death_before_the_diagnosis_is_a_contradiction() -> None:
+    with pytest.raises(InputError, match="death_date on or after the diagnosis_date"):
+        read(DATED + "a,2010-01-01,2012-01-01,2011-01-01,2015-01-01,interval\n")
+
+
+def test_an_unknown_outcome_stays_unknown() -> None:
+    found = read(DATED + "a,2010-01-01,,,2015-01-01,\nb,2010-01-01,,,2015-01-01,none\n")
+    assert found.table["outcome"].tolist() == ["", "none"]
+    assert read("exam_id,outcome\na,NA\nb,\nc,1\n").table["outcome"].tolist() == ["", "", "cancer"]
+
+
+def test_columns_are_known_in_any_case() -> None:
+    found = read("Exam_ID,Woman_ID,Outcome,Set_ID,Weight\na,1,cancer,s,2\nb,2,none,s,3\n")
+    assert found.matched
+    assert found.weighted
+    assert found.table["woman_id"].tolist() == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "exam_id,exam_date,diagnosis_date,followup_end,outcome\na,2010-01-01,,2012-01-01,none\n",
+            "together",
+        ),
+        ("exam_id,years_to_cancer,outcome\na,1,cancer\n", "together"),
+        ("exam_id,years_to_cancer,years_to_last_followup\na,1,1\nb,100,2\nc,100,2.5\n", "mostly whole years"),
+        ("exam_id,outcome,time_years\na,none,900\n", "Divide days by 365.25"),
+        ("exam_id,outcome,age\na,none,500\n", "ages from 0 to 120"),
+        ("exam_id,outcome,split\na,none,tuning\n", "split one of"),
+    ],
+)
+def test_what_would_silently_mean_something_else_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read(text)
+    assert message in str(refused.value)
+
+
+def test_parts_of_a_study_are_known_in_the_words_of_mirai_too() -> None:
+    found = read("exam_id,outcome,split\na,none,Test\nb,cancer,train\nc,none,Held-Out\n")
+    assert found.table["split"].tolist() == ["held-out", "development", "held-out"]
+
+
+def test_messages_repeat_neither_first_lines_that_are_no_header_nor_many_values() -> None:
+    with pytest.raises(InputError) as refused:
+        read("EX-SECRET-1,W-SECRET-1,none\nEX-SECRET-2,W-SECRET-2,none\n")
+    assert "SECRET" not in str(refused.value)
+    rows = "".join(f"e{i},W-SECRET-{i}\n" for i in range(40))
+    with pytest.raises(InputError) as refused:
+        read("exam_id,outcome\n" + rows)
+    assert "SECRET" not in str(refused.value)
+    assert "40 other values" in str(refused.value)

@@ -108,3 +108,53 @@ def test_a_file_without_a_prediction_says_which_columns_are_known(tmp_path: Path
 def test_a_column_that_the_plan_names_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a column 'p9'"):
         read(tmp_path, "exam_id,p2\ne1,0.2\n", model=ModelColumns(columns={"2": "p9"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("exam_id,va,vb\ne1,1,2\ne2,3,failed\n", "something else in 1 row (3"),
+        ("exam_id,5_year_risk,5_YEAR_RISK\ne1,0.1,0.2\n", "each column once"),
+        ("exam_id;score\ne1;1\n", "separated by commas"),
+        ("exam_id,score\ne1,0,5\n", "decimal commas"),
+    ],
+)
+def test_faults_that_would_lose_a_model_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, text)
+    assert message in str(refused.value)
+
+
+def test_an_empty_cell_of_one_model_in_a_wide_table_is_no_prediction(tmp_path: Path) -> None:
+    _, second = read(tmp_path, "exam_id,va,vb\ne1,1,2\ne2,3,n/a\n")
+    assert np.isnan(second.values[Claim()]).tolist() == [False, True]
+
+
+def test_numbers_that_travel_with_predictions_are_no_models(tmp_path: Path) -> None:
+    models = read(
+        tmp_path, ",exam_id,study_date,n_images,bmi,va\n0,e1,20100101,4,22,1\n1,e2,20100101,4,23,2\n"
+    )
+    assert [m.key for m in models] == ["va"]
+
+
+def test_the_plan_says_which_columns_of_a_wide_table_are_models(tmp_path: Path) -> None:
+    models = read(
+        tmp_path, "exam_id,va,vb,extra\ne1,0.1,2,9\n", va=ModelColumns(kind="risk"), vb=ModelColumns()
+    )
+    assert [(m.key, next(iter(m.values)).kind) for m in models] == [("va", "risk"), ("vb", "score")]
+
+
+def test_risk_and_score_in_one_file_need_the_plan(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="one column, risk or score"):
+        read(tmp_path, "exam_id,risk,score\ne1,0.1,3\n")
+
+
+def test_risks_of_the_modes_that_add_up_to_more_than_one_are_refused(tmp_path: Path) -> None:
+    spec = ModelColumns(kind="risk", screen_detected={"2": "sd"}, interval={"2": "ic"})
+    with pytest.raises(InputError, match="add up to at most 1"):
+        read(tmp_path, "exam_id,sd,ic\ne1,0.7,0.6\n", model=spec)
+
+
+def test_names_that_a_spreadsheet_would_run_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="begins with a letter"):
+        read(tmp_path, "model,exam_id,score\n=cmd(),e1,1\n")

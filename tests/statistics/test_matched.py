@@ -302,3 +302,21 @@ def test_independent_difference_needs_standard_errors_of_one_scale_and_level() -
         independent_difference(a, replace(b, level=0.9))
     with pytest.raises(InputError, match="scale of the values"):
         independent_difference(a, replace(b, method="odds ratio, Wald on the log scale"))
+
+
+def test_copies_of_sets_say_nothing_new_when_their_women_are_told() -> None:
+    data = build_matched(seed=4, n_sets=60)
+    women = np.arange(data.case.size)
+    once = matched_concordance(data.score, data.case, sets=data.sets, cluster=women)
+    assert once.standard_error == matched_concordance(data.score, data.case, sets=data.sets).standard_error
+    n = 7
+    often = matched_concordance(
+        np.tile(data.score, n),
+        np.tile(data.case, n),
+        sets=np.concatenate([data.sets + 1000 * i for i in range(n)]),
+        cluster=np.tile(women, n),
+    )
+    assert often.value == pytest.approx(once.value, abs=EXACT)
+    # All pairs of copies are linked: the sum of squares grows by n², the squared total weight too.
+    correction = np.sqrt((60 * n / (60 * n - 1)) / (60 / 59))
+    assert often.standard_error == pytest.approx(once.standard_error * correction, rel=EXACT)

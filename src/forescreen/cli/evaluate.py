@@ -35,11 +35,21 @@ def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out:
 
         started = time.monotonic()
         given = read_plan(plan) if plan is not None else ComparisonPlan()
-        models = tuple(
-            model
+        if out.exists() and not out.is_dir():
+            raise ConfigError(expected="--out a folder", found=f"the file {out}", where="command line")
+        by_file = [
+            read_predictions(path, name=name, key=given.outcomes.key, models=given.models)
             for name, path in files
-            for model in read_predictions(path, name=name, key=given.outcomes.key, models=given.models)
-        )
+        ]
+        models = tuple(model for found in by_file for model in found)
+        unused = sorted(set(given.models) - {model.key for model in models})
+        if unused:
+            raise ConfigError(
+                expected=f"[models.NAME] for models that were given: {', '.join(m.key for m in models)}",
+                found=", ".join(unused),
+                where=str(plan),
+                remedy="A file's model is called as in --predictions NAME=file.csv, or as the file",
+            )
         truth = read_outcomes(outcomes, given)
         figures = compare(truth, models, given, threads=default_workers(), track=make_track())
         study = figures["study"]
@@ -48,12 +58,12 @@ def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out:
             {
                 "role": "predictions",
                 "name": path.name,
-                "n_rows": next((len(m.ids) for m in models if m.file == path.name), 0),
+                "n_rows": max(len(m.ids) for m in found),
                 "sha256": file_sha256(path),
-                "format": ", ".join(dict.fromkeys(m.format for m in models if m.file == path.name)),
-                "models": [m.label for m in models if m.file == path.name],
+                "format": ", ".join(dict.fromkeys(m.format for m in found)),
+                "models": [m.label for m in found],
             }
-            for _, path in files
+            for (_, path), found in zip(files, by_file, strict=True)
         ]
         inputs.append(
             {
@@ -86,8 +96,8 @@ def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out:
         )
         from ..report.page import write_report  # brings matplotlib; nothing above needs it
 
-        write_json(out / "results.json", results)
         page = write_report(results, out)
+        write_json(out / "results.json", results)  # last: with it the folder is whole
         summarise("evaluated", concordance_lines(results), seconds=time.monotonic() - started)
         for left in results["exclusions"]:
             say(f"left out: {left['n']} {left['what']}: {left['reason']}")

@@ -18,7 +18,7 @@ from ..records import Outcome
 from ..statistics.censoring import inverse_probability_weights
 from .joined import Joined
 from .measures import FollowedUp, Sample
-from .outcomes import CANCERS, DEATH
+from .outcome_times import CANCERS, DEATH
 from .predictions import ANY
 
 
@@ -72,8 +72,11 @@ def at_horizon(
     weights = table["weight"].to_numpy(dtype=float)
     if outcomes.matched:
         members = _matched_members(table, case_type, is_case)
+        own = women[members]
         sample = Sample(
-            case=is_case[members], sets=table["set_id"].to_numpy(dtype=object)[members].astype(str)
+            case=is_case[members],
+            sets=table["set_id"].to_numpy(dtype=object)[members].astype(str),
+            women=own if len(np.unique(own)) < len(own) else None,
         )
         population = None
         if outcomes.weighted:
@@ -100,7 +103,9 @@ def at_horizon(
         )
         population_weights: Float[np.ndarray, "row"] | None = weights
         if design == "case-control":
-            population_weights = _weights_of_prevalence(is_case, weights, prevalence)
+            population_weights = _weights_of_prevalence(
+                np.asarray(table["outcome"].isin(CANCERS)), weights, prevalence
+            )
         return AtHorizon(
             case_type=case_type,
             horizon_years=None,
@@ -154,13 +159,17 @@ def _matched_members(
 
 
 def _weights_of_prevalence(
-    is_case: Bool[np.ndarray, "row"], weights: Float[np.ndarray, "row"], prevalence: float | None
+    ill: Bool[np.ndarray, "row"], weights: Float[np.ndarray, "row"], prevalence: float | None
 ) -> Float[np.ndarray, "row"] | None:
-    """Weights that give the cases the share they have in the population; None where it is not stated."""
+    """Weights that give cancers (of any kind) the share they have in the population; None if it is not
+    stated.
+
+    The modes of detection keep the proportions that they have in the sample.
+    """
     if prevalence is None:
         return None
-    n, n_cases = len(is_case), int(is_case.sum())
-    factor = np.where(is_case, prevalence * n / n_cases, (1 - prevalence) * n / (n - n_cases))
+    n, total, cancers = len(ill), float(weights.sum()), float(weights[ill].sum())
+    factor = np.where(ill, prevalence * n / cancers, (1 - prevalence) * n / (total - cancers))
     return weights * factor
 
 

@@ -17,7 +17,8 @@ from ..clinical.factors import available_factors, design
 from ..errors import ConfigError, InputError
 from .comparison_plan import ComparisonPlan
 from .measures import Notes
-from .outcomes import CANCERS, Outcomes
+from .outcome_times import CANCERS
+from .outcomes import Outcomes
 from .predictions import Claim, Predictions
 from .predictors import groups, regression_score, stack
 

@@ -16,24 +16,28 @@ import pandas as pd
 from jaxtyping import Bool
 from scipy import special
 
-from ..errors import InputError
+from ..errors import ConfigError, InputError, TooFewEventsError
 from ..progress import Track, silent
 from ..records import Outcome
 from .at_horizon import AtHorizon, at_horizon, cases_of
 from .checklist import checklist
 from .clinical_arm import clinical_predictions
-from .comparison_plan import ComparisonPlan
+from .comparison_plan import ComparisonPlan, ComparisonSettings
 from .horizons import Horizons, c_index_rows, choose_horizons, horizon_rows
 from .joined import Joined, JoinedModel, join
 from .measures import Notes, Scores
 from .modes import compare_modes
+from .outcome_times import CANCERS
 from .outcomes import Outcomes
 from .predictions import Claim, Predictions
 from .risk_rows import risk_rows
 from .sections import measure_sample
-from .subgroups import subgroup_concordance
+from .subgroups import hidden_levels, subgroup_concordance
 from .table_one import table_one
 from .top_shares import ranked
+
+#: A subgroup variable with more levels names women rather than groups.
+_MOST_LEVELS = 50
 
 _SECTIONS = (
     "main",
@@ -72,26 +76,25 @@ def compare(
     settings = plan.evaluation
     notes = Notes(list(outcomes.notes))
     joined = join(outcomes, clinical_predictions(outcomes, predictions, plan, notes), plan)
-    horizons = choose_horizons(joined, settings)
     design_name = _design(joined, plan, notes)
+    horizons = choose_horizons(joined, settings, design=design_name)
+    _check_subgroups(joined, settings, plan, notes)
+    ready = _enough(joined, horizons, settings, design_name, notes)
+    hidden = hidden_levels(
+        [(joined.table[at.members], at.sample) for at in ready.values()],
+        variables=settings.subgroups,
+        age_bands=settings.age_bands,
+        suppress_below=settings.suppress_below,
+    )
     results: dict[str, Any] = {
         "case_types": list(joined.case_types),
         "judged": joined.judged,
         "models": [_model_info(m) for m in joined.models],
-        "table1": _table_one(joined.table),
+        "table1": _table_one(joined.table, settings.suppress_below, hidden),
         **{section: [] for section in _SECTIONS},
     }
     by_mode: dict[str, tuple[AtHorizon, dict[str, Scores]]] = {}
-    n_cases: dict[str, int] = {}
-    for case_type in joined.case_types:
-        at = at_horizon(joined, case_type, horizons.main, prevalence=settings.prevalence, design=design_name)
-        n_cases[case_type] = at.sample.n_sets
-        if at.sample.n_sets < settings.minimum_events:
-            unit = "sets" if joined.outcomes.matched else "cancers"
-            notes.add(
-                f"{case_type}: {at.sample.n_sets} {unit}, {settings.minimum_events} are needed; no figures."
-            )
-            continue
+    for case_type, at in ready.items():
         scores, risks = _predicted(joined, case_type, horizons.main, notes)
         if not scores:
             continue
@@ -114,6 +117,7 @@ def compare(
             variables=settings.subgroups,
             age_bands=settings.age_bands,
             suppress_below=settings.suppress_below,
+            hidden=hidden,
         )
         ranked(
             results,
@@ -126,7 +130,7 @@ def compare(
             threads=threads,
             track=track,
         )
-        risk_rows(results, joined.table, at, risks, settings=settings, notes=notes)
+        risk_rows(results, joined.table, at, risks, settings=settings, hidden=hidden, notes=notes)
         c_index_rows(results, at, scores, notes=notes)
         _each_horizon(results, joined, case_type, horizons, plan, at, notes)
     results["mode_comparisons"] = _mode_rows(joined, by_mode, notes)
@@ -135,7 +139,7 @@ def compare(
     if not horizons.years:  # sections that need times are absent, not empty
         for section in ("horizons", "horizon_comparisons", "c_index"):
             del results[section]
-    results["study"] = _study(joined, plan, horizons, design_name, n_cases)
+    results["study"] = _study(joined, plan, horizons, design_name)
     results["flow"] = list(outcomes.flow)
     results["exclusions"] = [asdict(left) for left in (*joined.left_out, *horizons.left_out)]
     results["notes"] = notes.texts
@@ -145,6 +149,55 @@ def compare(
 def with_checklist(results: dict[str, Any]) -> dict[str, Any]:
     """The results with the TRIPOD+AI checklist, filled from all that they hold by then."""
     return {**results, "checklist": checklist(results)}
+
+
+def _enough(
+    joined: Joined, horizons: Horizons, settings: ComparisonSettings, design: str, notes: Notes
+) -> dict[str, AtHorizon]:
+    """The kinds of cancer with enough events by the main horizon. TooFewEventsError where there is none."""
+    ready: dict[str, AtHorizon] = {}
+    most = 0
+    unit = "sets" if joined.outcomes.matched else "cancers"
+    for case_type in joined.case_types:
+        at = at_horizon(joined, case_type, horizons.main, prevalence=settings.prevalence, design=design)
+        n_controls = int(np.count_nonzero(~at.binary.case))
+        if n_controls < 2:
+            raise TooFewEventsError(
+                "an evaluation", found=n_controls, needed=2, where=f"exams without cancer ({case_type})"
+            )
+        most = max(most, at.sample.n_sets)
+        if at.sample.n_sets >= settings.minimum_events:
+            ready[case_type] = at
+            continue
+        notes.add(
+            f"{case_type}: {at.sample.n_sets} {unit}, {settings.minimum_events} are needed; no figures."
+        )
+    if not ready:
+        raise TooFewEventsError(
+            "an evaluation (minimum_events)", found=most, needed=settings.minimum_events, where=unit
+        )
+    return ready
+
+
+def _check_subgroups(
+    joined: Joined, settings: ComparisonSettings, plan: ComparisonPlan, notes: Notes
+) -> None:
+    """Subgroups that would name women, or that the table does not have. Raises ConfigError."""
+    keys = {"key", "woman_id", "set_id", *plan.outcomes.key, plan.outcomes.woman}
+    default = ComparisonSettings().subgroups
+    for variable in settings.subgroups:
+        if variable in joined.table and variable != "age":
+            levels = joined.table[variable]
+            if variable in keys or levels.nunique() > _MOST_LEVELS:
+                raise ConfigError(
+                    expected=f"subgroups with at most {_MOST_LEVELS} levels that name nobody",
+                    found=f"{variable} with {levels.nunique()}",
+                    where="[evaluation] subgroups",
+                )
+            if levels.dtype.kind == "f":
+                notes.add(f"Subgroup {variable}: it is a number; give it as a category to see it.")
+        elif variable not in joined.table and variable not in default:
+            notes.add(f"Subgroup {variable}: the outcomes have no such column.")
 
 
 def _each_horizon(
@@ -218,8 +271,8 @@ def _design(joined: Joined, plan: ComparisonPlan, notes: Notes) -> str:
         return "matched"
     if outcomes.weighted:
         return "case-cohort"
-    share = float(np.mean(joined.table["outcome"] != Outcome.NONE.value))
-    if not outcomes.timed and share > 0.2:
+    share = float(np.mean(joined.table["outcome"].isin(CANCERS)))
+    if share > 0.2:
         notes.add(
             f"Cancers are {share:.0%} of the exams: they are taken as a sample of cases and controls. Say "
             "design = "
@@ -238,10 +291,10 @@ def _mode_rows(
     return compare_modes(joined, screen, interval, notes=notes)
 
 
-def _table_one(table: pd.DataFrame) -> dict[str, Any]:
+def _table_one(table: pd.DataFrame, suppress_below: int, hidden: dict[str, set[str]]) -> dict[str, Any]:
     """Characteristics by outcome, as far as the outcomes table gives them; each exam once."""
     once: Bool[np.ndarray, "row"] = ~table["key"].duplicated().to_numpy()
-    return table_one(table[once])
+    return table_one(table[once], suppress_below=suppress_below, hidden=hidden)
 
 
 def _model_info(model: JoinedModel) -> dict[str, Any]:
@@ -272,20 +325,24 @@ _KINDS = {
 }
 
 
-def _study(
-    joined: Joined, plan: ComparisonPlan, horizons: Horizons, design_name: str, n_cases: dict[str, int]
-) -> dict[str, Any]:
+def _study(joined: Joined, plan: ComparisonPlan, horizons: Horizons, design_name: str) -> dict[str, Any]:
     table, settings = joined.table, plan.evaluation
+    n_cases = {
+        kind: int(table.loc[cases_of(table, kind) & _by(table, horizons.main), "key"].nunique())
+        for kind in joined.case_types
+    }
+    n_sets = n_cases
+    if joined.outcomes.matched:
+        n_sets = {
+            kind: int(table.loc[cases_of(table, kind), "set_id"].nunique()) for kind in joined.case_types
+        }
     study: dict[str, Any] = {
         "name": settings.name,
         "description": settings.description,
         "design": design_name,
         "data_kind": settings.data_kind,
-        "n_sets": n_cases,
-        "n_cases": {
-            kind: int(np.count_nonzero(cases_of(table, kind) & _by(table, horizons.main)))
-            for kind in joined.case_types
-        },
+        "n_sets": n_sets,
+        "n_cases": n_cases,
         "n_exams": int(table["key"].nunique()),
         "n_women": int(table["woman_id"].nunique()),
         "unit": joined.outcomes.unit,

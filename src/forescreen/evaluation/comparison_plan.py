@@ -46,7 +46,9 @@ class ComparisonSettings:
     subgroups: tuple[str, ...] = ("age", "density", "race", "site", "machine")
     age_bands: tuple[int, ...] = (50, 60, 70)
     factors: tuple[str, ...] = ()  # clinical factors to fit and compare, where there are development exams
-    prevalence: float | None = None  # of cancer, for net benefit from an unweighted case-control sample
+    # Of any cancer by the end of follow-up in the population, for an unmatched case-control sample without
+    # weights; the modes of detection keep the proportions of the sample.
+    prevalence: float | None = None
     imaging_sensitivity: float = 1.0  # share of the cancers of selected women that further imaging finds
     minimum_events: int = 10  # fewer cancers (or sets) than this: no estimate
     suppress_below: int = 10  # subgroups with fewer cancers (or sets) are suppressed
@@ -58,21 +60,30 @@ class ComparisonSettings:
             values = getattr(self, name)
             if not all(0 < value < 1 for value in values):
                 raise _bad(f"{name} in (0, 1)", str(values))
-        if len({f"{t:.6g}" for t in self.thresholds}) < len(self.thresholds):
-            raise _bad("thresholds that differ", str(self.thresholds))
         if not self.fractions:
             raise _bad("at least one of fractions", "none")
         if not all(h > 0 for h in self.horizons_years) or (self.main_horizon_years or 1) <= 0:
             raise _bad("horizons above 0 years", f"{self.horizons_years}, {self.main_horizon_years}")
-        for name, least in (("n_resamples", 20), ("minimum_events", 2), ("suppress_below", 0)):
-            if getattr(self, name) < least:
-                raise _bad(f"{name} >= {least}", str(getattr(self, name)))
+        for name, least, most in (
+            ("n_resamples", 20, 100_000),
+            ("minimum_events", 2, 10**9),
+            ("suppress_below", 0, 10**9),
+            ("seed", 0, 2**63),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise _bad(f"{name} from {least} to {most}", str(getattr(self, name)))
+        for name in ("fractions", "rule_out_shares", "thresholds", "horizons_years", "age_bands"):
+            values = getattr(self, name)
+            if len({f"{value:.9g}" for value in values}) < len(values):
+                raise _bad(f"{name} that differ", str(values))
+        if list(self.age_bands) != sorted(self.age_bands):
+            raise _bad("age_bands in ascending order", str(self.age_bands))
         if not 0 < self.imaging_sensitivity <= 1:
             raise _bad("imaging_sensitivity in (0, 1]", str(self.imaging_sensitivity))
         if self.prevalence is not None and not 0 < self.prevalence < 1:
             raise _bad("a prevalence in (0, 1)", str(self.prevalence))
-        if not self.min_months_before_diagnosis >= 0:
-            raise _bad("min_months_before_diagnosis >= 0", str(self.min_months_before_diagnosis))
+        if not 0 <= self.min_months_before_diagnosis < 1200:
+            raise _bad("min_months_before_diagnosis from 0 to 1200", str(self.min_months_before_diagnosis))
 
     def thresholds_by(self, horizon_years: float | None) -> tuple[float, ...]:
         """The risks at which decisions are taken, for risks by this horizon (None: five years)."""
@@ -158,6 +169,7 @@ def read_plan(path: Path) -> ComparisonPlan:
         raise ConfigError(expected="sections [models.NAME]", found=type(models).__name__, where=str(path))
     registry = raw.get("registry", {})
     if isinstance(registry, dict):
+        only_known(registry, _REGISTRY_KEYS, where=f"{path} [registry]", what="key")
         registry = {"design": "cohort", "exam_per_woman": "all", **registry}
     return ComparisonPlan(
         evaluation=build(ComparisonSettings, raw.get("evaluation", {}), where=f"{path} [evaluation]"),
@@ -169,6 +181,18 @@ def read_plan(path: Path) -> ComparisonPlan:
         registry=build(CohortConfig, registry, where=f"{path} [registry]"),
         costs=build(UnitCosts, raw["costs"], where=f"{path} [costs]") if "costs" in raw else None,
     )
+
+
+#: Keys of a cohort that say who is eligible and how a cancer was detected; others have no effect here.
+_REGISTRY_KEYS = {
+    "screen_detection_months",
+    "interval_window_months",
+    "positive_assessments",
+    "negative_assessments",
+    "min_age_years",
+    "max_age_years",
+    "exam_per_woman",
+}
 
 
 def _is_positive_number(text: str) -> bool:

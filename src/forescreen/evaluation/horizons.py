@@ -20,7 +20,7 @@ from .comparison_plan import ComparisonSettings
 from .joined import Joined
 from .measures import Notes, Sample, Scores, compared
 from .outcomes import LeftOut
-from .predictions import ANY
+from .predictions import ANY, Claim
 
 #: Without horizons in plan or predictions: whole years up to this.
 _DEFAULT_YEARS = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -35,17 +35,27 @@ class Horizons:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def choose_horizons(joined: Joined, settings: ComparisonSettings) -> Horizons:
+def choose_horizons(joined: Joined, settings: ComparisonSettings, *, design: str) -> Horizons:
     """The horizons of an evaluation.
 
     Asked are those of the plan, else those of the predictions, else whole years to five. A horizon needs
     `minimum_events` cancers before it and as many exams still followed beyond it. One that the plan names
     and the follow-up does not allow is an error; one that only the predictions have is left out and reported.
-    Without times (or in matched sets) there are no horizons. Raises ConfigError.
+    Without times, in matched sets and in samples of cases and controls there are no horizons. Raises
+    ConfigError.
     """
-    if joined.outcomes.matched or not joined.outcomes.timed:
-        asked = settings.horizons_years or (() if settings.main_horizon_years is None else (0.0,))
-        if asked and not joined.outcomes.timed:
+    asked = bool(settings.horizons_years) or settings.main_horizon_years is not None
+    if joined.outcomes.matched or design == "case-control":
+        if asked:
+            raise ConfigError(
+                expected="a design in which exams are followed (cohort, case-cohort, nested case-control)",
+                found=f"horizons with the design {design!r}",
+                where="[evaluation] horizons_years",
+                remedy="Leave horizons out, or give sampling weights",
+            )
+        return Horizons(years=(), main=None)
+    if not joined.outcomes.timed:
+        if asked:
             raise ConfigError(
                 expected="times in the outcomes (time_years, or dates, or years_to_cancer) for "
                 "horizons_years",
@@ -53,6 +63,14 @@ def choose_horizons(joined: Joined, settings: ComparisonSettings) -> Horizons:
                 where="[evaluation]",
             )
         return Horizons(years=(), main=None)
+    without = [m.predictions.label for m in joined.models if Claim(kind="risk") in m.values]
+    if without and not asked:
+        raise ConfigError(
+            expected="main_horizon_years in the plan: by when is the column risk a risk?",
+            found=f"risks of {', '.join(without)} without a horizon",
+            where="[evaluation]",
+            remedy="Or name the column N_year_risk",
+        )
     predicted = sorted({h for m in joined.models for h in m.predictions.horizons_years})
     planned = sorted({*settings.horizons_years, *filter(None, [settings.main_horizon_years])})
     time = joined.table["time_years"].to_numpy(dtype=float)

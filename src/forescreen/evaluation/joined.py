@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from ..errors import InputError, TooFewEventsError
+from ..errors import ConfigError, InputError, TooFewEventsError
 from ..records import Outcome
 from .comparison_plan import ComparisonPlan
-from .outcomes import CANCERS, LeftOut, Outcomes, outcomes_of
+from .outcome_times import CANCERS
+from .outcomes import LeftOut, Outcomes, outcomes_of
 from .predictions import ANY, Claim, Predictions
 from .registry_outcomes import registry_outcomes
 from .tables_in import read_text_table
@@ -77,7 +78,7 @@ def join(outcomes: Outcomes, models: Sequence[Predictions], plan: ComparisonPlan
     kept = np.ones(len(table), dtype=bool)
 
     def leave(what: str, rows: Bool[np.ndarray, "row"], reason: str, remedy: str = "") -> None:
-        n = int(np.count_nonzero(kept & rows))
+        n = int(table.loc[kept & rows, "key"].nunique())
         if n:
             left_out.append(LeftOut(what=what, n=n, unit=unit, reason=reason, remedy=remedy))
         kept[rows] = False
@@ -95,9 +96,7 @@ def join(outcomes: Outcomes, models: Sequence[Predictions], plan: ComparisonPlan
         (table["outcome"] == "").to_numpy(dtype=bool),
         "the outcome is not known",
     )
-    soon = table["outcome"].isin(CANCERS).to_numpy() & (
-        table["time_years"].to_numpy() * _MONTHS < plan.evaluation.min_months_before_diagnosis
-    )
+    soon = _soon(outcomes, plan.evaluation.min_months_before_diagnosis)
     leave(
         f"{unit} before a cancer found within {plan.evaluation.min_months_before_diagnosis:g} months",
         soon,
@@ -116,16 +115,21 @@ def join(outcomes: Outcomes, models: Sequence[Predictions], plan: ComparisonPlan
                 remedy="Use the same exam_id in both files, or name the columns that make the key in the "
                 "plan",
             )
-        strangers = int((~pd.Index(model.ids).isin(index)).sum())
-        if strangers:
-            left_out.append(
-                LeftOut(
-                    what=f"predictions of {model.key} for unknown {unit}",
-                    n=strangers,
-                    unit="predictions",
-                    reason="there is no such key in the outcomes",
+        others = ~pd.Index(model.ids).isin(index)
+        ineligible = others & pd.Index(model.ids).isin(outcomes.known_otherwise)
+        for rows, whose, reason in (
+            (ineligible, f"{unit} that are not eligible", "see the flow: not a negative screen at risk"),
+            (others & ~ineligible, f"unknown {unit}", "there is no such key in the outcomes"),
+        ):
+            if rows.any():
+                left_out.append(
+                    LeftOut(
+                        what=f"predictions of {model.key} for {whose}",
+                        n=int(rows.sum()),
+                        unit="predictions",
+                        reason=reason,
+                    )
                 )
-            )
         values = {
             claim: np.where(found, column[np.maximum(place, 0)], np.nan)
             for claim, column in model.values.items()
@@ -147,10 +151,10 @@ def join(outcomes: Outcomes, models: Sequence[Predictions], plan: ComparisonPlan
         _leave_broken_sets(table, kept, left_out)
     if not kept.any():
         raise InputError(
-            expected="exams with an outcome and a prediction of every model",
-            found="none",
+            expected="exams with an outcome and a prediction of every model"
+            + (", in sets with a case and a control" if outcomes.matched else ""),
+            found="none: " + "; ".join(f"{left.n} {left.what}" for left in left_out),
             where="evaluation",
-            remedy="See which model lacks which exams: compare the keys of the files",
         )
     rows = np.flatnonzero(kept)
     chosen = table.iloc[rows].reset_index(drop=True)
@@ -165,6 +169,26 @@ def join(outcomes: Outcomes, models: Sequence[Predictions], plan: ComparisonPlan
         left_out=tuple(left_out),
         case_types=_case_types_of(chosen),
     )
+
+
+def _soon(outcomes: Outcomes, months: float) -> Bool[np.ndarray, "row"]:
+    """Cancers that may have been found sooner after the exam than this; ConfigError without times."""
+    table = outcomes.table
+    ill = table["outcome"].isin(CANCERS).to_numpy()
+    if not months:
+        return np.zeros(len(table), dtype=bool)
+    after = table["time_years"].to_numpy(dtype=float) * _MONTHS
+    if "months_to_diagnosis" in table and not outcomes.timed:
+        after = pd.to_numeric(table["months_to_diagnosis"], errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(after[ill]).all():
+        raise ConfigError(
+            expected="times of the cancers in the outcomes, for min_months_before_diagnosis",
+            found="outcomes without them",
+            where="[evaluation]",
+            remedy="Give time_years, dates, years_to_cancer or months_to_diagnosis, or leave the key out",
+        )
+    earliest = after - table["slack_years"].to_numpy(dtype=float) * _MONTHS
+    return np.asarray(ill & (earliest < months))
 
 
 def _check_models(models: Sequence[Predictions]) -> None:

@@ -61,9 +61,10 @@ class FollowedUp:
 class Sample:
     """Who is compared: cases of one type with their controls. `sets` is None when unmatched.
 
-    `women` are the independent units of an unmatched sample in which women occur with several exams,
-    `weights` inverse sampling fractions. With `follow_up` the cases are those by the horizon, and rows that
-    are neither case nor control (censored before it, or of another cancer) may be among the members.
+    `women` are given where women occur with several exams, or in several sets: they are the independent
+    units. `weights` are inverse sampling fractions. With `follow_up` the cases are those by the horizon,
+    and rows that are neither case nor control (censored before it, or of another cancer) may be among the
+    members.
     """
 
     case: Bool[np.ndarray, "member"]
@@ -78,7 +79,7 @@ class Sample:
         return Sample(
             case=np.asarray(members["outcome"] == case_type),
             sets=members["set_id"].to_numpy() if matched else None,
-            women=None if matched else repeated_women(members),
+            women=repeated_women(members),
         )
 
     @property
@@ -114,7 +115,7 @@ def repeated_women(members: pd.DataFrame) -> Shaped[np.ndarray, "member"] | None
 def concordance(sample: Sample, score: Scores) -> Estimate:
     """Probability that a case scores above her control: matched C, AUC by the horizon, or AUC."""
     if sample.sets is not None:
-        return matched_concordance(score, sample.case, sets=sample.sets)
+        return matched_concordance(score, sample.case, sets=sample.sets, cluster=sample.women)
     if sample.follow_up is not None:
         return _area(sample, score).estimate(cluster=sample.women)
     return auc(score, sample.case, cluster=sample.women, weights=sample.weights)
@@ -168,7 +169,7 @@ def _area(sample: Sample, score: Scores) -> TimeAuc:
 def concordance_difference(sample: Sample, a: Scores, b: Scores) -> Estimate:
     """Paired difference of the concordances of two scores on the same members."""
     if sample.sets is not None:
-        return matched_concordance_difference(a, b, sample.case, sets=sample.sets)
+        return matched_concordance_difference(a, b, sample.case, sets=sample.sets, cluster=sample.women)
     if sample.follow_up is not None:
         return _area(sample, a).minus(_area(sample, b), cluster=sample.women)
     return auc_difference(a, b, sample.case, cluster=sample.women, weights=sample.weights)
@@ -177,8 +178,10 @@ def concordance_difference(sample: Sample, a: Scores, b: Scores) -> Estimate:
 def odds_ratio_per_sd(sample: Sample, score: Scores) -> Estimate:
     """Odds ratio per standard deviation of the score among controls. Not for samples with `follow_up`."""
     if sample.sets is not None:
-        return odds_ratio_per_control_sd(score, sample.case, sets=sample.sets)
+        return odds_ratio_per_control_sd(score, sample.case, sets=sample.sets, cluster=sample.women)
     sd = control_sd(sample, score)
+    if not sd > 1e-12 * float(np.max(np.abs(score))):
+        raise InputError(expected="scores that differ among controls", found="one value", where="odds ratio")
     fit = logistic_regression(
         score[:, None] / sd, sample.case, names=("score",), cluster=sample.women, weights=sample.weights
     )

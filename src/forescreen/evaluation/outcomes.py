@@ -23,19 +23,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
 
 from ..cohort.columns import rows_of
 from ..errors import InputError
 from ..records import Outcome
+from .cells import numbers_in
 from .comparison_plan import OutcomeColumns
-
-DEATH = "death"
-CANCERS = (Outcome.SCREEN_DETECTED.value, Outcome.INTERVAL.value, Outcome.CANCER.value)
+from .outcome_times import CANCERS, DEATH, slack_years, times_of
+from .tables_in import without_names
 
 #: Other words for outcomes that need no codes in the plan.
 _WORDS = {
-    "": "",
+    "": "",  # not known: left out and counted
+    "na": "",
+    "nan": "",
+    "unknown": "",
     "0": "none",
     "1": "cancer",
     "false": "none",
@@ -54,9 +56,35 @@ _WORDS = {
     "cancer": "cancer",
     "death": DEATH,
 }
-#: Mirai's number for "never".
-_NEVER_YEARS = 100.0
-_DAYS_PER_YEAR = 365.25
+
+#: Names that are known in any case.
+_KNOWN = (
+    "exam_id",
+    "woman_id",
+    "patient_id",
+    "outcome",
+    "time_years",
+    "weight",
+    "set_id",
+    "case_type",
+    "split",
+    "exam_date",
+    "diagnosis_date",
+    "death_date",
+    "follow_up_end",
+    "years_to_cancer",
+    "years_to_last_followup",
+    "density",
+    "race",
+    "site",
+    "machine",
+    "months_to_diagnosis",
+)
+#: Parts of a study, ours and Mirai's words.
+_SPLITS = {"held-out": "held-out", "test": "held-out", "development": "development", "train": "development",
+           "dev": "development", "": ""}  # fmt: skip
+#: More different values than this are not shown in a message: they may be numbers of women.
+_FEW_VALUES = 12
 
 #: Columns that are numbers where they are present.
 _NUMBERS = ("age", "bmi", "percent_density", "fold", "menarche_age", "parity", "first_birth_age",
@@ -86,6 +114,7 @@ class Outcomes:
     unit: str
     source: str
     left_out: tuple[LeftOut, ...] = ()
+    known_otherwise: frozenset[str] = frozenset()  # keys of exams that are known and not eligible
     notes: tuple[str, ...] = ()
     flow: tuple[dict[str, Any], ...] = field(default=())
 
@@ -97,28 +126,35 @@ def outcomes_of(cells: pd.DataFrame, columns: OutcomeColumns, *, where: str) -> 
     """
     if cells.empty:
         raise InputError(expected="at least one exam", found="a header only", where=where)
+    cells = _in_known_case(cells, columns)
     notes: list[str] = []
     table = pd.DataFrame({"key": _key(cells, columns, where)})
     table["woman_id"] = _women(cells, columns, where, notes)
     given = _given_outcome(cells, columns, where)
-    time, from_times = _times(cells, columns, given, where, notes)
+    time, from_times = times_of(cells, columns, given, where, notes)
     outcome = from_times if from_times is not None else given
     if outcome is None:
         raise InputError(
             expected=f"a column {columns.outcome}, or years_to_cancer, or diagnosis_date",
-            found=", ".join(map(str, cells.columns)),
+            found=without_names(cells.columns, (columns.outcome, "years_to_cancer", "diagnosis_date")),
             where=where,
             remedy="Name the column of outcomes in [outcomes] of the plan",
         )
     table["outcome"] = outcome
     table["time_years"] = np.nan if time is None else time
+    # Whole years are truncated: the cancer may be this much earlier than the end of its year.
+    table["slack_years"] = slack_years(cells, outcome)
     table["set_id"] = cells[columns.set].str.strip() if columns.set in cells else ""
     table["case_type"] = _case_types(cells, table)
     weighted = columns.weight in cells
     table["weight"] = _weights(cells[columns.weight], where) if weighted else 1.0
     for name in cells.columns:
         if name not in table.columns and name not in (columns.outcome, columns.set, columns.weight):
-            table[name] = _numbers(cells[name], name, where) if name in _NUMBERS else cells[name].str.strip()
+            table[name] = (
+                numbers_in(cells[name], name, where) if name in _NUMBERS else cells[name].str.strip()
+            )
+    if "split" in table:
+        table["split"] = _split(table["split"], where)
     _check_keys(table, bool((table["set_id"] != "").any()), where)
     return Outcomes(
         table=table,
@@ -137,7 +173,7 @@ def _key(cells: pd.DataFrame, columns: OutcomeColumns, where: str) -> pd.Series:
     if absent:
         raise InputError(
             expected=f"the column {' and '.join(columns.key)}",
-            found=f"no {', '.join(absent)} among {', '.join(map(str, cells.columns))}",
+            found=f"no {', '.join(absent)} among {without_names(cells.columns, columns.key)}",
             where=where,
             remedy="Rename the column, or name it as key in [outcomes] of the plan",
         )
@@ -155,7 +191,9 @@ def _women(cells: pd.DataFrame, columns: OutcomeColumns, where: str, notes: list
     name = columns.woman or next((c for c in ("woman_id", "patient_id") if c in cells), "")
     if columns.woman and columns.woman not in cells:
         raise InputError(
-            expected=f"the column {columns.woman}", found=", ".join(map(str, cells.columns)), where=where
+            expected=f"the column {columns.woman}",
+            found=without_names(cells.columns, (columns.woman,)),
+            where=where,
         )
     if not name:
         notes.append(
@@ -180,123 +218,21 @@ def _given_outcome(cells: pd.DataFrame, columns: OutcomeColumns, where: str) -> 
     codes = {str(code).lower(): str(value).lower() for code, value in columns.codes.items()}
     meaning = {**_WORDS, **{code: _WORDS.get(value, value) for code, value in codes.items()}}
     distinct = {value: meaning.get(str(value).lower()) for value in text.unique()}
-    known = {*CANCERS, Outcome.NONE.value, DEATH}
+    known = {*CANCERS, Outcome.NONE.value, DEATH, ""}
     bad = text.map({value: word not in known for value, word in distinct.items()}).to_numpy(dtype=bool)
     if bad.any():
-        strange = sorted({str(v)[:20] for v in text[bad]})[:6]
+        strange = sorted({str(v)[:20] for v in text[bad]})
+        shown = (
+            ", ".join(map(repr, strange)) if len(strange) <= _FEW_VALUES else f"{len(strange)} other values"
+        )
         raise InputError(
-            expected="outcome one of none, screen-detected, interval, cancer, death (or 0 and 1)",
-            found=f"{', '.join(map(repr, strange))} in {rows_of(bad)}",
+            expected="outcome one of none, screen-detected, interval, cancer, death (or 0 and 1), empty "
+            "if unknown",
+            found=f"{shown} in {rows_of(bad)}",
             where=where,
             remedy='Say what they mean in the plan: [outcomes] codes = { "code" = "interval" }',
         )
     return text.map(distinct)
-
-
-def _times(
-    cells: pd.DataFrame, columns: OutcomeColumns, given: pd.Series | None, where: str, notes: list[str]
-) -> tuple[Float[np.ndarray, "row"] | None, pd.Series | None]:
-    """Years to event or censoring, and the outcome where the times tell it; None where there are none."""
-    if columns.time in cells:
-        time = _numbers(cells[columns.time], columns.time, where).to_numpy(dtype=float)
-        _check_times(time, columns.time, where)
-        return time, None
-    if {"years_to_cancer", "years_to_last_followup"} <= set(cells.columns):
-        return _mirai_times(cells, given, where, notes)
-    if {"exam_date", "follow_up_end"} <= set(cells.columns):
-        return _dated_times(cells, given, where)
-    return None, None
-
-
-def _mirai_times(
-    cells: pd.DataFrame, given: pd.Series | None, where: str, notes: list[str]
-) -> tuple[Float[np.ndarray, "row"], pd.Series]:
-    cancer, follow_up = (
-        _numbers(cells[name], name, where).to_numpy(dtype=float)
-        for name in ("years_to_cancer", "years_to_last_followup")
-    )
-    cancer = np.where(np.isnan(cancer), _NEVER_YEARS, cancer)
-    ill = cancer < _NEVER_YEARS
-    _check_times(np.where(ill, cancer, follow_up), "years_to_cancer and years_to_last_followup", where)
-    used = np.concatenate([cancer[ill], follow_up[~ill]])
-    if np.all(used == np.round(used)):
-        # A cancer k whole years away lies in year k + 1; k whole years of follow-up reach past its end.
-        time = np.where(ill, cancer + 1, follow_up + 0.5)
-        notes.append(
-            "Years to cancer and to the last follow-up are whole numbers and read as truncated: 0 years is a "
-            "cancer within the first year, 3 years of follow-up are at least three."
-        )
-    else:
-        time = np.where(ill, cancer, follow_up)
-    outcome = np.where(ill, Outcome.CANCER.value, Outcome.NONE.value).astype(object)
-    if given is not None:
-        known = given.isin(CANCERS).to_numpy()
-        _check_agree(known, ill, "a cancer in the outcome and in years_to_cancer", where)
-        outcome = given.to_numpy(dtype=object)
-    return time, pd.Series(outcome, index=cells.index)
-
-
-def _dated_times(
-    cells: pd.DataFrame, given: pd.Series | None, where: str
-) -> tuple[Float[np.ndarray, "row"], pd.Series | None]:
-    dates = {
-        name: _dates(cells[name], name, where) if name in cells else None
-        for name in ("exam_date", "diagnosis_date", "death_date", "follow_up_end")
-    }
-    exam, end = dates["exam_date"], dates["follow_up_end"]
-    assert exam is not None
-    assert end is not None
-    missing = np.asarray(exam.isna() | end.isna())
-    if missing.any():
-        raise InputError(
-            expected="exam_date and follow_up_end in every row",
-            found=f"empty cells in {rows_of(missing)}",
-            where=where,
-        )
-    far = pd.Timestamp("2262-01-01")
-    diagnosis = dates["diagnosis_date"].fillna(far) if dates["diagnosis_date"] is not None else far
-    death = dates["death_date"].fillna(far) if dates["death_date"] is not None else far
-    stop = np.minimum(end.to_numpy(), np.minimum(np.asarray(diagnosis, "M8[s]"), np.asarray(death, "M8[s]")))
-    ill = np.asarray(diagnosis <= end) if dates["diagnosis_date"] is not None else np.zeros(len(cells), bool)
-    died = ~ill & (np.asarray(death <= end) if dates["death_date"] is not None else False)
-    time = (stop - exam.to_numpy()).astype("timedelta64[D]").astype(float) / _DAYS_PER_YEAR
-    backwards = time < 0
-    if backwards.any():
-        raise InputError(
-            expected="diagnosis, death and the end of follow-up on or after the exam",
-            found=f"earlier dates in {rows_of(backwards)}",
-            where=where,
-            remedy="Leave out exams after the diagnosis, or correct the dates",
-        )
-    outcome = np.where(ill, Outcome.CANCER.value, np.where(died, DEATH, Outcome.NONE.value)).astype(object)
-    if given is not None:
-        said = given.isin(CANCERS).to_numpy()
-        if dates["diagnosis_date"] is None:
-            raise InputError(
-                expected="diagnosis_date beside exam_date and follow_up_end",
-                found="none: the time of a cancer is not known",
-                where=where,
-            )
-        _check_agree(said & ill, ill, "a mode of detection for every diagnosis within follow-up", where)
-        # A cancer after the end of follow-up is not an event yet.
-        outcome = np.where(ill, given.to_numpy(dtype=object), outcome)
-    return time, pd.Series(outcome, index=cells.index)
-
-
-def _check_agree(a: Bool[np.ndarray, "row"], b: Bool[np.ndarray, "row"], what: str, where: str) -> None:
-    differ = a != b
-    if differ.any():
-        raise InputError(expected=what, found=f"a contradiction in {rows_of(differ)}", where=where)
-
-
-def _check_times(time: Float[np.ndarray, "row"], what: str, where: str) -> None:
-    bad = ~(np.isfinite(time) & (time >= 0))
-    if bad.any():
-        raise InputError(
-            expected=f"{what} as years >= 0 in every row",
-            found=f"something else in {rows_of(bad)}",
-            where=where,
-        )
 
 
 def _case_types(cells: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
@@ -312,7 +248,7 @@ def _case_types(cells: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
 
 
 def _weights(cells: pd.Series, where: str) -> pd.Series:
-    weights = _numbers(cells, "weight", where)
+    weights = numbers_in(cells, "weight", where)
     bad = ~(np.isfinite(weights) & (weights > 0)).to_numpy(dtype=bool)
     if bad.any():
         raise InputError(
@@ -324,30 +260,39 @@ def _weights(cells: pd.Series, where: str) -> pd.Series:
     return weights
 
 
-def _numbers(cells: pd.Series, name: str, where: str) -> pd.Series:
-    text = cells.str.strip()
-    empty = text.str.lower().isin(["", "na", "nan", "null", "."])
-    numbers = pd.to_numeric(text, errors="coerce")
-    bad = ((numbers.isna() & ~empty) | np.isinf(numbers)).to_numpy(dtype=bool)
+def _in_known_case(cells: pd.DataFrame, columns: OutcomeColumns) -> pd.DataFrame:
+    """Columns whose name is known but for capitals, under the known name."""
+    wanted = {
+        name.lower(): name
+        for name in (
+            *_KNOWN,
+            *_NUMBERS,
+            *columns.key,
+            columns.outcome,
+            columns.time,
+            columns.weight,
+            columns.set,
+        )
+    }
+    return cells.rename(
+        columns={
+            c: wanted[str(c).lower()]
+            for c in cells.columns
+            if str(c).lower() in wanted and wanted[str(c).lower()] not in cells
+        }
+    )
+
+
+def _split(cells: pd.Series, where: str) -> pd.Series:
+    words = cells.str.lower()
+    bad = ~words.isin(list(_SPLITS)).to_numpy(dtype=bool)
     if bad.any():
         raise InputError(
-            expected=f"numbers in {name}, or empty cells where unknown",
+            expected="split one of development, held-out (or train, dev, test)",
             found=f"something else in {rows_of(bad)}",
             where=where,
         )
-    return numbers.astype(float)
-
-
-def _dates(cells: pd.Series, name: str, where: str) -> pd.Series:
-    text = cells.str.strip()
-    iso = text.str.fullmatch(r"\d{4}-\d{2}-\d{2}").to_numpy(dtype=bool)
-    dates = pd.to_datetime(text.where(iso), format="%Y-%m-%d", errors="coerce").astype("datetime64[s]")
-    bad = dates.isna().to_numpy() & (text != "").to_numpy(dtype=bool)
-    if bad.any():
-        raise InputError(
-            expected=f"{name} as YYYY-MM-DD, or empty", found=f"something else in {rows_of(bad)}", where=where
-        )
-    return dates
+    return words.map(_SPLITS)
 
 
 def _check_keys(table: pd.DataFrame, matched: bool, where: str) -> None:

@@ -30,7 +30,7 @@ from ..cohort.columns import rows_of
 from ..errors import ConfigError, InputError
 from ..records import Outcome
 from .comparison_plan import ModelColumns
-from .tables_in import read_text_table
+from .tables_in import read_text_table, without_names
 
 #: Any breast cancer, whatever its mode of detection.
 ANY = "any"
@@ -40,7 +40,8 @@ _MODE_COLUMNS = {
     "score_screen_detected": Outcome.SCREEN_DETECTED.value,
     "score_interval": Outcome.INTERVAL.value,
 }
-_KEYS = ("exam_id", "patient_exam_id")
+#: Cells that mean "no prediction".
+_EMPTY = ("", "na", "nan", "n/a", "null", "none", ".")
 #: Columns of forescreen's own score files that say something about a score and are none.
 _NO_SCORES = frozenset({"n_views", "n_members", "spread", "score_screen_detected_sd", "score_interval_sd"})
 
@@ -144,31 +145,79 @@ def _one_file(
     if set(_MODE_COLUMNS) <= set(lower):
         claims = {Claim(case_type=mode): lower[c] for c, mode in _MODE_COLUMNS.items()}
         return (_model(table, path, name, ids, claims, spec, "forescreen scores"),)
+    if "risk" in lower and "score" in lower:
+        raise ConfigError(
+            expected="one column, risk or score",
+            found="both",
+            where=path.name,
+            remedy=f"Say which in [models.{name}] of the plan",
+        )
     if "risk" in lower:
         return (_model(table, path, name, ids, {Claim(kind="risk"): lower["risk"]}, spec, "risk"),)
     if "score" in lower:
-        return (_model(table, path, name, ids, {Claim(): lower["score"]}, spec, "score"),)
-    columns = [c for low, c in lower.items() if low not in _NO_SCORES and _is_numeric(table[c])]
-    columns = [c for c in columns if not str(c).lower().endswith("_id") and str(c).lower() not in _COMMON]
+        kind = spec.kind if spec is not None else "score"
+        return (_model(table, path, name, ids, {Claim(kind=kind): lower["score"]}, spec, "score"),)
+    planned = [c for c in lower.values() if c in models]
+    columns = planned or [c for low, c in lower.items() if not _travels_with(low) and _is_numeric(table[c])]
     if not columns:
         raise ConfigError(
             expected="a column risk, score, N_year_risk, score_screen_detected and score_interval, or a "
             "numeric column for each model",
-            found=", ".join(map(str, table.columns)),
+            found=without_names(table.columns, ("risk", "score")),
             where=path.name,
             remedy=f"Name the columns in [models.{name}] of the plan",
         )
     return tuple(
-        _model(table, path, c, ids, {Claim(): c}, models.get(c), "one score per model") for c in columns
+        _model(
+            table,
+            path,
+            c,
+            ids,
+            {Claim(kind=models[c].kind if c in models else "score"): c},
+            models.get(c),
+            "one score per model",
+        )
+        for c in columns
+    )
+
+
+def _travels_with(name: str) -> bool:
+    """Whether a column accompanies predictions and is none: an index, a date, a count, a woman's number."""
+    return (
+        not name
+        or name in _NO_SCORES
+        or name in _COMMON
+        or name.startswith(("unnamed", "n_", "index"))
+        or name.endswith(("_id", "_date", "date", "_index"))
     )
 
 
 #: Numeric columns that travel with predictions and are not predictions.
 _COMMON = frozenset(
-    {"age", "year", "fold", "split", "outcome", "label", "target", "cancer", "density", "weight",
-    "time_years",
-     "years_to_cancer", "years_to_last_followup", "laterality", "side"}
-)  # fmt: skip
+    [
+        "id",
+        "age",
+        "year",
+        "fold",
+        "split",
+        "outcome",
+        "label",
+        "target",
+        "cancer",
+        "density",
+        "birads",
+        "bmi",
+        "weight",
+        "time_years",
+        "years_to_cancer",
+        "years_to_last_followup",
+        "laterality",
+        "side",
+        "view",
+        "site",
+        "machine",
+    ]
+)
 
 
 def _ids(
@@ -190,7 +239,7 @@ def _ids(
     else:
         raise InputError(
             expected=f"the column {' and '.join(key)} (or patient_exam_id)",
-            found=", ".join(map(str, table.columns)),
+            found=without_names(table.columns, (*key, "patient_exam_id")),
             where=where,
             remedy="Rename the column, or name it as key in the plan",
         )
@@ -219,7 +268,7 @@ def _named(spec: ModelColumns, present: set[str], where: str) -> dict[Claim, str
         for years, column in mapping.items():
             if column not in present:
                 raise ConfigError(
-                    expected=f"a column {column!r}", found=", ".join(sorted(present)), where=where
+                    expected=f"a column {column!r}", found=without_names(present, (column,)), where=where
                 )
             horizon = float(years) if years else None
             claims[Claim(case_type=case_type, horizon_years=horizon, kind=spec.kind)] = column
@@ -235,6 +284,10 @@ def _model(
     spec: ModelColumns | None,
     form: str,
 ) -> Predictions:
+    if not name or not (name[0].isalnum() or name[0] == "_"):
+        raise ConfigError(
+            expected="a model's name that begins with a letter or a digit", found=repr(name), where=path.name
+        )
     values = {
         claim: _numbers(table[column], claim.kind, f"{path.name}, column {column}")
         for claim, column in claims.items()
@@ -251,6 +304,14 @@ def _model(
         whole = Claim(horizon_years=horizon, kind="risk")
         if whole not in values and modes[0] is not None and modes[1] is not None:
             values[whole] = modes[0] + modes[1]
+            beyond = values[whole] > 1 + 1e-12
+            if beyond.any():
+                raise InputError(
+                    expected="risks of the two modes of detection that add up to at most 1",
+                    found=f"more in {rows_of(beyond)}",
+                    where=f"{path.name}, {name}",
+                )
+            values[whole] = np.minimum(values[whole], 1.0)
     return Predictions(
         key=name,
         label=(spec.label if spec is not None else "") or name,
@@ -268,7 +329,7 @@ def _numbers(cells: pd.Series, kind: str, where: str) -> Float[np.ndarray, "row"
     Raises InputError for words, infinities and risks outside [0, 1].
     """
     text = cells.str.strip()
-    empty = text.str.lower().isin(["", "na", "nan", "n/a", "null", "none", "."]).to_numpy()
+    empty = text.str.lower().isin(_EMPTY).to_numpy()
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
     bad = ~np.isfinite(numbers) & ~empty
     if bad.any():
@@ -313,5 +374,6 @@ def _check_rising(values: Mapping[Claim, Float[np.ndarray, "row"]], where: str) 
 
 def _is_numeric(cells: pd.Series) -> bool:
     text = cells.str.strip()
-    known = text[~text.str.lower().isin(["", "na", "nan"])]
-    return bool(len(known)) and bool(pd.to_numeric(known, errors="coerce").notna().all())
+    known = text[~text.str.lower().isin(_EMPTY)]
+    # One number makes it a column of numbers: a word among them is then an error, not another kind of column.
+    return bool(len(known)) and bool(pd.to_numeric(known, errors="coerce").notna().any())

@@ -20,7 +20,8 @@ from ..errors import CohortError
 from ..files import plain
 from ..records import Outcome
 from .comparison_plan import ComparisonPlan
-from .outcomes import DEATH, LeftOut, Outcomes
+from .outcome_times import DEATH
+from .outcomes import LeftOut, Outcomes
 
 _FROM_EXAMS = ("site", "machine", "density", "menopause", "bmi", "hormone_therapy", "percent_density")
 _FROM_WOMEN = ("race", "family_history", "breast_biopsy", "menarche_age", "parity", "first_birth_age")
@@ -64,6 +65,7 @@ def registry_outcomes(folder: Path, plan: ComparisonPlan) -> Outcomes:
             "set_id": "",
             "case_type": "",
             "weight": 1.0,
+            "slack_years": 0.0,
             "age": ages_years(tables)[eligible.exam[kept]],
         }
     )
@@ -93,6 +95,7 @@ def registry_outcomes(folder: Path, plan: ComparisonPlan) -> Outcomes:
         unit="exam",
         source=folder.name,
         left_out=tuple(left_out),
+        known_otherwise=frozenset(tables.exams["exam_id"]) - frozenset(table["key"]),
         notes=tuple(
             f"{n} exams before a cancer without a mode of detection ({reason}): it counts as a cancer of any "
             "kind and competes with both modes."

@@ -6,6 +6,7 @@ subgroup, of Brier scores and of decision curves. Scores never come here: a scor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -40,6 +41,7 @@ def risk_rows(
     risks: dict[str, Scores],
     *,
     settings: ComparisonSettings,
+    hidden: Mapping[str, set[str]],
     notes: Notes,
 ) -> None:
     """Add calibration, calibration_subgroups, overall and decision rows of one kind of cancer."""
@@ -54,7 +56,7 @@ def risk_rows(
             {"model": key, "case_type": at.case_type, "horizon_years": at.horizon_years}
             | _calibration(own, population, where, settings, notes)
         )
-        results["calibration_subgroups"] += _by_subgroup(table, own, at, key, settings)
+        results["calibration_subgroups"] += _by_subgroup(table, own, at, key, settings, hidden)
         overall = _overall(at, risk, own, where, notes)
         if overall is not None:
             results["overall"].append(
@@ -133,6 +135,7 @@ def _by_subgroup(
     at: AtHorizon,
     key: str,
     settings: ComparisonSettings,
+    also_hidden: Mapping[str, set[str]],
 ) -> list[dict[str, Any]]:
     population = at.population
     assert population is not None
@@ -147,7 +150,7 @@ def _by_subgroup(
             for value in levels_in_order(level, variable, settings.age_bands)
         }
         events = {value: int(np.count_nonzero(population.case & mask)) for value, mask in inside.items()}
-        hidden = suppressed_levels(events, settings.suppress_below)
+        hidden = suppressed_levels(events, settings.suppress_below, also=also_hidden.get(variable, set()))
         for value, mask in inside.items():
             figure = None
             if value not in hidden:

@@ -276,8 +276,9 @@ def _complete(
         n_repeated = int(members.loc[chosen, "woman_id"].duplicated().sum())
         if n_repeated:
             notes.add(
-                f"{case_type}: {n_repeated} members are women who are in another set already; intervals take "
-                "sets as independent and are a little too narrow."
+                f"{case_type}: {n_repeated} members are women who are in another set already; sets that "
+                "share a "
+                "woman are taken as correlated."
             )
     left_out = int(of_type.sum() - chosen.sum())
     if left_out:

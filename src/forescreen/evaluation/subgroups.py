@@ -8,6 +8,8 @@ without a figure, so that nobody reads noise and nobody is recognised.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -28,19 +30,21 @@ def subgroup_concordance(
     variables: tuple[str, ...],
     age_bands: tuple[int, ...],
     suppress_below: int,
+    hidden: Mapping[str, set[str]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Concordance of each model in each subgroup; `sample` is that of the members, row by row."""
+    """Concordance of each model in each subgroup; `sample` is that of the members, row by row.
+
+    `hidden` are levels that are suppressed by variable, where it was decided for all kinds of cancer
+    together.
+    """
     rows: list[dict[str, Any]] = []
     for variable in variables:
-        level = subgroup_levels(members, variable, age_bands)
-        if level is None:
-            continue
-        samples = {}
-        for value in levels_in_order(level, variable, age_bands):
-            inside = np.asarray(level == value)
-            inside = whole_sets(sample.part(inside), inside)
-            samples[value] = (inside, sample.part(inside))
-        suppressed = suppressed_levels({v: s.n_sets for v, (_, s) in samples.items()}, suppress_below)
+        samples = _samples(members, sample, variable, age_bands)
+        if hidden is None:
+            counts = {v: s.n_sets for v, (_, s) in samples.items()}
+            suppressed = suppressed_levels(counts, suppress_below, add_up=sample.sets is None)
+        else:
+            suppressed = hidden.get(variable, set())
         for value, (inside, part) in samples.items():
             for key, score in scores.items():
                 figure = None
@@ -60,16 +64,70 @@ def subgroup_concordance(
     return rows
 
 
-def suppressed_levels(counts: dict[str, int], below: int) -> set[str]:
-    """Levels whose count must not be shown: those below the limit, and one more where a single one is.
+def hidden_levels(
+    parts: Sequence[tuple[pd.DataFrame, Sample]],
+    *,
+    variables: tuple[str, ...],
+    age_bands: tuple[int, ...],
+    suppress_below: int,
+) -> dict[str, set[str]]:
+    """Levels to suppress by variable, for several kinds of cancer together.
 
-    A single hidden cell could be told from the total, so the next smallest is hidden with it.
+    A level that is small for one kind is hidden for all: the kinds add up, and a difference would tell it.
     """
-    hidden = {level for level, n in counts.items() if n < below}
-    if len(hidden) == 1 and len(counts) > 1:
-        (alone,) = hidden
-        if counts[alone] > 0:
-            hidden.add(min((level for level in counts if level != alone), key=lambda level: counts[level]))
+    found: dict[str, set[str]] = {}
+    for variable in variables:
+        counts = [
+            {
+                value: part.n_sets
+                for value, (_, part) in _samples(members, sample, variable, age_bands).items()
+            }
+            for members, sample in parts
+        ]
+        hidden: set[str] = set()
+        for _ in range(len(max(counts, key=len, default={})) + 1):
+            # What one kind hides may leave another kind with a single hidden level, and so on.
+            before = set(hidden)
+            for one, (_, sample) in zip(counts, parts, strict=True):
+                hidden |= suppressed_levels(one, suppress_below, also=hidden, add_up=sample.sets is None)
+            if hidden == before:
+                break
+        found[variable] = hidden
+    return found
+
+
+def _samples(
+    members: pd.DataFrame, sample: Sample, variable: str, age_bands: tuple[int, ...]
+) -> dict[str, tuple[Bool[np.ndarray, "member"], Sample]]:
+    """Who is in each level of a variable, and the sample that they are; empty without the variable."""
+    level = subgroup_levels(members, variable, age_bands)
+    samples = {}
+    for value in [] if level is None else levels_in_order(level, variable, age_bands):
+        inside = np.asarray(level == value)
+        inside = whole_sets(sample.part(inside), inside)
+        samples[value] = (inside, sample.part(inside))
+    return samples
+
+
+def suppressed_levels(
+    counts: Mapping[str, int],
+    below: int,
+    *,
+    also: AbstractSet[str] = frozenset(),
+    add_up: bool = True,
+) -> set[str]:
+    """Levels whose count must not be shown: those below the limit, and more where they could be told.
+
+    Where the levels add up to a total that is shown, the hidden counts follow together from it: so at least
+    two levels are hidden, and so many that their sum reaches the limit, the smallest first. Sets that lose a
+    member in a subgroup do not add up.
+    """
+    hidden = {level for level, n in counts.items() if n < below} | (set(also) & set(counts))
+    shown = sorted((level for level in counts if level not in hidden), key=lambda level: counts[level])
+    while add_up and any(counts[x] > 0 for x in hidden) and shown:
+        if len(hidden) >= 2 and sum(counts[x] for x in hidden) >= below:
+            break
+        hidden.add(shown.pop(0))
     return hidden
 
 

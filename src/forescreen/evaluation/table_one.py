@@ -6,11 +6,14 @@ are a level of their own, never a silent drop.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from ..records import Outcome
+from .outcome_times import DEATH
+from .subgroups import suppressed_levels
 
 _CONTINUOUS = {
     "age": "Age at index exam, years",
@@ -32,14 +35,21 @@ _CATEGORICAL = {
 _LEVEL_WORDS = {"pre": "premenopausal", "post": "postmenopausal", "1": "yes", "0": "no"}
 
 
-def table_one(members: pd.DataFrame) -> dict[str, Any]:
-    """Characteristics of the members by outcome, as {"columns", "rows"} of display text."""
-    outcomes = [o for o in Outcome if (members["outcome"] == o).any()]
-    labels = {
+def table_one(
+    members: pd.DataFrame, *, suppress_below: int = 0, hidden: Mapping[str, set[str]] | None = None
+) -> dict[str, Any]:
+    """Characteristics of the members by outcome, as {"columns", "rows"} of display text.
+
+    Counts of a level below `suppress_below` are not shown, nor those from which they could be told
+    (`suppressed_levels`). `hidden` are levels by column that are suppressed elsewhere, and so here.
+    """
+    outcomes: list[str] = [o for o in (*Outcome, DEATH) if (members["outcome"] == o).any()]
+    labels: dict[str, str] = {
         Outcome.NONE: "Controls",
         Outcome.SCREEN_DETECTED: "Screen-detected",
         Outcome.INTERVAL: "Interval",
         Outcome.CANCER: "Cancer",
+        DEATH: "Died without cancer",
     }
     parts = {o: members[members["outcome"] == o] for o in outcomes}
     columns = [{"label": labels[o], "n": len(parts[o])} for o in outcomes]
@@ -55,14 +65,21 @@ def table_one(members: pd.DataFrame) -> dict[str, Any]:
         levels = sorted(text[text != ""].unique())
         if (text == "").any():
             levels.append("")
+        counts = {o: text[members["outcome"] == o].value_counts().to_dict() for o in outcomes}
+        also = (hidden or {}).get(name, set())
+        kept_back = {
+            o: suppressed_levels(
+                {x: n for x in levels if (n := counts[o].get(x, 0))}, suppress_below, also=also
+            )
+            for o in outcomes
+        }
         for level in levels:
             values = []
             for o in outcomes:
-                chosen = text[members["outcome"] == o]
-                known = int((chosen != "").sum())
-                count = int((chosen == level).sum())
+                known = sum(n for x, n in counts[o].items() if x != "")
+                count = counts[o].get(level, 0)
                 share = f" ({100 * count / known:.0f} %)" if known and level != "" else ""
-                values.append(f"{count}{share}")
+                values.append("few" if level in kept_back[o] else f"{count}{share}")
             words = "unknown" if level == "" else _LEVEL_WORDS.get(level, level)
             rows.append({"label": label, "level": words, "values": values})
     return {"columns": columns, "rows": rows}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +130,37 @@ def read_text_table(path: Path) -> pd.DataFrame:
     table.columns = pd.Index([str(c).strip() for c in table.columns])
     # pandas renames the second of two equal names; the first line tells the truth.
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        header = [name.strip() for name in next(csv.reader(stream), [])]
-    twice = sorted({name for name in header if header.count(name) > 1})
+        header = [name.strip().lower() for name in next(csv.reader(stream), [])]
+    twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise InputError(
-            expected="each column once", found=f"twice: {', '.join(map(repr, twice))}", where=path.name
+            expected="each column once, in whatever case",
+            found=f"{len(twice)} names twice (column {header.index(twice[0]) + 1} is the first)",
+            where=path.name,
+        )
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+        raise InputError(
+            expected="columns separated by commas",
+            found="one column that holds semicolons, tabs or bars",
+            where=path.name,
+            remedy="Save the table as CSV with commas and a point in decimal numbers",
         )
     return table
+
+
+def without_names(columns: Iterable[object], wanted: Sequence[str]) -> str:
+    """How a table's columns are told in an error: only names near the wanted ones are repeated.
+
+    A file without a header line has a woman's numbers in its place, which no message may repeat.
+    """
+    names = [str(c) for c in columns]
+    near = [
+        name
+        for name in names
+        if difflib.get_close_matches(name.lower(), [w.lower() for w in wanted], n=1, cutoff=0.7)
+    ]
+    similar = f", among them {', '.join(map(repr, near))}" if near else ""
+    return f"{len(names)} columns of other names{similar} (is the first line the header?)"
 
 
 def read_columns(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -171,4 +197,10 @@ def _read_csv(path: Path, *, dtype: Any, keep_default_na: bool, encoding: str) -
         pd.errors.EmptyDataError,
         UnicodeDecodeError,
     ) as error:
-        raise InputError(expected="a CSV file (UTF-8)", found=str(error), where=path.name) from error
+        ragged = "length" in str(error).lower() or "fields" in str(error).lower()
+        raise InputError(
+            expected="a CSV file (UTF-8)",
+            found="rows of another length than the header" if ragged else str(error),
+            where=path.name,
+            remedy="Look for commas inside cells, decimal commas among them" if ragged else "",
+        ) from error

@@ -200,15 +200,17 @@ def odds_ratio_per_control_sd(
     case: Bool[np.ndarray, "row"],
     *,
     sets: Shaped[np.ndarray, "row"],
+    cluster: Shaped[np.ndarray, "row"] | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Odds ratio per standard deviation of the score among the controls of the informative sets.
 
-    exp(β · SD), limits exp((β ± z se) · SD); the standard deviation is taken as known. Raises InputError for
+    exp(β · SD), limits exp((β ± z se) · SD); the standard deviation is taken as known. cluster: the woman of
+    each row, where she may be in several sets; the standard error is then the sandwich. Raises InputError for
     missing scores, TooFewEventsError with fewer than 2 informative sets.
     """
     values = finite_scores(score, case.size)
-    fit = conditional_logistic(values[:, None], case, sets=sets, names=("score",))
+    fit = conditional_logistic(values[:, None], case, sets=sets, names=("score",), cluster=cluster)
     ratio = fit.odds_ratio("score", per=float(fit.control_sd[0]), level=level)
     return replace(ratio, notes=(f"control standard deviation {fit.control_sd[0]:.6g}", *ratio.notes))
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
+from scipy import sparse
 
 from forescreen.errors import InputError
 from forescreen.records import Estimate
@@ -19,7 +20,7 @@ from .bootstrap import bootstrap
 from .discrimination import RocCurve
 from .inference import Interval, logit_interval, null_p, wald_interval
 from .proportions import exact_binomial_interval
-from .rows import finite_scores, same_rows
+from .rows import finite_scores, label_codes, same_rows
 from .sets import MatchedSets, informative_sets, within_set_concordance
 
 SetWeights = Literal["set", "pairs"]
@@ -34,22 +35,24 @@ def matched_concordance(
     case: Bool[np.ndarray, "row"],
     *,
     sets: Shaped[np.ndarray, "row"],
+    cluster: Shaped[np.ndarray, "row"] | None = None,
     weights: SetWeights = "set",
     level: float = 0.95,
 ) -> Estimate:
     """Chance that a case scores higher than a control of its own set; a tie counts one half [Brentnall2015].
 
     weights: "set" gives every set one vote, "pairs" every case-control pair. The variance is that between
-    sets, n/(n−1) Σ w²(k − C)²/(Σ w)². Wald interval; on the logit scale where the concordance is beyond
-    0.85 (or 0.15) or there are fewer than 50 sets; exact binomial where every set is concordant.
-    p value against 0.5.
-    A score fitted on the same sets is optimistic: fit on other sets, or by folds of whole sets.
+    sets, n/(n−1) Σ w²(k − C)²/(Σ w)²; with `cluster` (the woman of each row, where she may be in several
+    sets) the sum goes over all pairs of sets that share a woman. Wald interval; on the logit scale where
+    the concordance is beyond 0.85 (or 0.15) or there are fewer than 50 sets; exact binomial where every set
+    is concordant. p value against 0.5. A score fitted on the same sets is optimistic: fit on other sets, or
+    by folds of whole sets.
 
     Raises InputError for missing scores or sets; TooFewEventsError with fewer than 2 informative sets.
     """
     matched = informative_sets(case, sets=sets, quantity="matched concordance")
     k = within_set_concordance(finite_scores(score, case.size), matched)
-    value, se = _weighted_mean(k, _set_weights(matched, weights))
+    value, se = _weighted_mean(k, _set_weights(matched, weights), _linked_sets(matched, cluster))
     interval = _concordance_interval(value, se, matched.n_sets, level)
     return Estimate(
         value=value,
@@ -57,7 +60,7 @@ def matched_concordance(
         upper=interval.upper,
         n=matched.n_sets,
         n_events=int(matched.n_cases.sum()),
-        method=f"matched concordance, {_weights_name(weights)}, {interval.method}",
+        method=f"matched concordance, {_weights_name(weights)}, {_cluster_name(cluster)}{interval.method}",
         standard_error=se,
         p_value=null_p(value - 0.5, se),
         level=level,
@@ -107,6 +110,7 @@ def matched_concordance_difference(
     case: Bool[np.ndarray, "row"],
     *,
     sets: Shaped[np.ndarray, "row"],
+    cluster: Shaped[np.ndarray, "row"] | None = None,
     weights: SetWeights = "set",
     level: float = 0.95,
 ) -> Estimate:
@@ -118,7 +122,7 @@ def matched_concordance_difference(
     matched = informative_sets(case, sets=sets, quantity="difference of matched concordances")
     k_a = within_set_concordance(finite_scores(score_a, case.size, "score a"), matched)
     k_b = within_set_concordance(finite_scores(score_b, case.size, "score b"), matched)
-    value, se = _weighted_mean(k_a - k_b, _set_weights(matched, weights))
+    value, se = _weighted_mean(k_a - k_b, _set_weights(matched, weights), _linked_sets(matched, cluster))
     interval = wald_interval(value, se, level)
     return Estimate(
         value=value,
@@ -126,7 +130,8 @@ def matched_concordance_difference(
         upper=min(1.0, interval.upper),
         n=matched.n_sets,
         n_events=int(matched.n_cases.sum()),
-        method=f"paired difference of matched concordances, {_weights_name(weights)}, Wald",
+        method=f"paired difference of matched concordances, {_weights_name(weights)}, "
+        f"{_cluster_name(cluster)}Wald",
         standard_error=se,
         p_value=null_p(value, se),
         level=level,
@@ -272,11 +277,36 @@ def _set_weights(matched: MatchedSets, weights: SetWeights) -> Float[np.ndarray,
     raise InputError(expected='"set" or "pairs"', found=str(weights), where="weights")
 
 
-def _weighted_mean(k: Float[np.ndarray, "set"], weights: Float[np.ndarray, "set"]) -> tuple[float, float]:
-    """Mean over sets and its standard error, √(n/(n−1) Σ w²(k − mean)²)/Σ w."""
+def _cluster_name(cluster: Shaped[np.ndarray, "row"] | None) -> str:
+    return "" if cluster is None else "sets that share a woman correlated, "
+
+
+def _linked_sets(matched: MatchedSets, cluster: Shaped[np.ndarray, "row"] | None) -> sparse.csr_array | None:
+    """1 for every pair of sets that is the same or shares a woman; None where no set shares one."""
+    if cluster is None:
+        return None
+    codes = label_codes(cluster[matched.order], "cluster")
+    membership = sparse.csr_array(
+        (np.ones(codes.size), (matched.set_of_member, codes)), shape=(matched.n_sets, int(codes.max()) + 1)
+    )
+    linked = (membership @ membership.T).sign()
+    return linked if linked.nnz > matched.n_sets else None
+
+
+def _weighted_mean(
+    k: Float[np.ndarray, "set"],
+    weights: Float[np.ndarray, "set"],
+    linked: sparse.csr_array | None = None,
+) -> tuple[float, float]:
+    """Mean over sets and its standard error, √(n/(n−1) Σ w²(k − mean)²)/Σ w, or over pairs of linked sets."""
     total = float(weights.sum())
     value = float(weights @ k) / total
-    spread = float(np.sum((weights * (k - value)) ** 2))
+    apart = weights * (k - value)
+    spread = float(apart @ apart)
+    if linked is not None:
+        # Overlapping clusters can leave a sum below 0, which is no variance.
+        together = float(apart @ (linked @ apart))
+        spread = together if together > 0 else spread
     return value, math.sqrt(k.size / (k.size - 1) * spread) / total
 
 
