@@ -10,7 +10,7 @@ from .terminal import default_workers, friendly, make_track, say, show_path, sum
 
 def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out: Path) -> None:
     """Evaluate every model on identical women; never loads torch."""
-    with friendly():
+    with friendly(continues=False):
         from ..errors import ConfigError
 
         # What can be told without reading anything is told before the libraries are loaded.

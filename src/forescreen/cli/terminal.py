@@ -24,8 +24,11 @@ T = TypeVar("T")
 
 
 @contextmanager
-def friendly() -> Iterator[None]:
-    """Turn expected errors into a paragraph on stderr and an exit code."""
+def friendly(*, continues: bool = True) -> Iterator[None]:
+    """Turn expected errors into a paragraph on stderr and an exit code.
+
+    `continues`: whether the command goes on where it was interrupted, or starts anew.
+    """
     try:
         yield
     except ForescreenError as error:
@@ -53,7 +56,8 @@ def friendly() -> Iterator[None]:
         )
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.secho("interrupted: run the same command again to continue", err=True)
+        again = "to continue" if continues else "to start anew; nothing was written"
+        typer.secho(f"interrupted: run the same command again {again}", err=True)
         raise typer.Exit(130) from None
 
 
