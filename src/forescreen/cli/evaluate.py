@@ -26,11 +26,9 @@ def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out:
                 )
         say(f"reading {', '.join(name for name, _ in files)}; outcomes: {outcomes.name}")
         from .. import __version__
-        from ..evaluation.compare import compare, with_checklist
         from ..evaluation.comparison_plan import ComparisonPlan, read_plan
         from ..evaluation.joined import read_outcomes
         from ..evaluation.predictions import read_predictions
-        from ..evaluation.run import concordance_lines
         from ..files import file_sha256, folder_listing, write_json
 
         started = time.monotonic()
@@ -51,6 +49,10 @@ def run(*, predictions: tuple[str, ...], outcomes: Path, plan: Path | None, out:
                 remedy="A file's model is called as in --predictions NAME=file.csv, or as the file",
             )
         truth = read_outcomes(outcomes, given)
+        # These bring the statistics; nothing above needs them.
+        from ..evaluation.compare import compare, with_checklist
+        from ..evaluation.run import concordance_lines
+
         figures = compare(truth, models, given, threads=default_workers(), track=make_track())
         study = figures["study"]
         study["name"] = study["name"] or f"Evaluation of {', '.join(m['label'] for m in figures['models'])}"

@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..cohort.settings import CohortConfig
 from ..configuration import build, only_known, read_toml
 from ..errors import ConfigError
-from ..statistics.triage import UnitCosts
+
+if TYPE_CHECKING:
+    from ..statistics.triage import UnitCosts
 
 Design = Literal["", "cohort", "matched", "case-control", "nested case-control", "case-cohort"]
 
@@ -171,6 +173,11 @@ def read_plan(path: Path) -> ComparisonPlan:
     if isinstance(registry, dict):
         only_known(registry, _REGISTRY_KEYS, where=f"{path} [registry]", what="key")
         registry = {"design": "cohort", "exam_per_woman": "all", **registry}
+    costs = None
+    if "costs" in raw:
+        from ..statistics.triage import UnitCosts  # brings scipy, which reading a plan does not need
+
+        costs = build(UnitCosts, raw["costs"], where=f"{path} [costs]")
     return ComparisonPlan(
         evaluation=build(ComparisonSettings, raw.get("evaluation", {}), where=f"{path} [evaluation]"),
         outcomes=build(OutcomeColumns, raw.get("outcomes", {}), where=f"{path} [outcomes]"),
@@ -179,7 +186,7 @@ def read_plan(path: Path) -> ComparisonPlan:
             for name, values in models.items()
         },
         registry=build(CohortConfig, registry, where=f"{path} [registry]"),
-        costs=build(UnitCosts, raw["costs"], where=f"{path} [costs]") if "costs" in raw else None,
+        costs=costs,
     )
 
 
