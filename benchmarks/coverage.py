@@ -65,6 +65,19 @@ def matched_c(n_sets: int, m: int, shift: float) -> Simulate:
     return simulate
 
 
+def controls_used_again(rng: np.random.Generator) -> Estimate:
+    """200 sets whose 400 controls are 150 women: a woman stands in two or three sets."""
+    n_sets, m, pool = 200, 2, 150
+    control = rng.normal(size=pool)
+    chosen = np.array([rng.choice(pool, m, replace=False) for _ in range(n_sets)])
+    score = np.column_stack([rng.normal(size=n_sets) + 0.6, control[chosen]])
+    women = np.column_stack([pool + np.arange(n_sets), chosen])
+    case = np.zeros((n_sets, m + 1), dtype=bool)
+    case[:, 0] = True
+    sets = np.repeat(np.arange(n_sets), m + 1)
+    return matched_concordance(score.ravel(), case.ravel(), sets=sets, cluster=women.ravel())
+
+
 def matched_difference(rng: np.random.Generator) -> Estimate:
     score, case, sets = matched_sets(rng, 200, 2, 0.6)
     other = score + rng.normal(size=score.size) * 0.8
@@ -199,6 +212,7 @@ def intervals() -> tuple[Interval, ...]:
             phi(1.8 / math.sqrt(2)),
             matched_c(150, 2, 1.8),
         ),
+        Interval("matched concordance by woman", "200 sets 1:2, controls used again", c, controls_used_again),
         Interval("difference of matched concordances", "200 sets 1:2, paired", 0.0, matched_difference),
         Interval("AUC by woman", "400 women, two breasts each", phi(0.8 / math.sqrt(2)), two_breasts),
         Interval("AUC by woman", "600 women, 1–4 exams", phi(0.8 / math.sqrt(2)), rounds_of_screening),
