@@ -20,7 +20,7 @@ from tests.dicom import builders
 
 from forescreen.dicom.folder import index_folder, load_mammogram
 from forescreen.dicom.read import read_header, read_pixels
-from forescreen.dicom.tags import KEYWORDS
+from forescreen.dicom.values import KEYWORDS
 from forescreen.identity import AS_GIVEN
 
 SYNTAXES = {

@@ -20,7 +20,7 @@ def build_mammogram(view: View = View.CC, **changes: object) -> Mammogram:
         "laterality": Laterality.LEFT,
         "view": view,
         "spacing_mm": (0.1, 0.1),
-        "acquisition": Acquisition(profile="own-v1"),
+        "acquisition": Acquisition(profile="forescreen-v1"),
     }
     return Mammogram(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -58,7 +58,7 @@ class Outcome(StrEnum):
 class Acquisition:
     """How one mammogram was made and converted: what a reader needs to trust or doubt the pixels."""
 
-    profile: str  # conversion profile, name and version: "own-v1"
+    profile: str  # conversion profile, name and version: "forescreen-v1"
     manufacturer: str = ""
     model: str = ""
     software: str = ""

@@ -15,7 +15,7 @@ from pydicom.sequence import Sequence
 
 from forescreen.dicom.elements import Element, read_elements
 from forescreen.dicom.read import read_header
-from forescreen.dicom.tags import WANTED
+from forescreen.dicom.values import WANTED
 from forescreen.errors import DicomError
 
 from .builders import (

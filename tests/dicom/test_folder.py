@@ -230,7 +230,11 @@ def test_a_loaded_mammogram_says_how_it_was_made(tmp_path: Path, photometric: st
     (file,) = index(tmp_path).exams[0].mammograms
     mammogram = load_mammogram(file)
     made = mammogram.acquisition
-    assert (made.profile, made.voi, made.spacing_source) == ("own-v1", "window:0 LINEAR", "PixelSpacing")
+    assert (made.profile, made.voi, made.spacing_source) == (
+        "forescreen-v1",
+        "window:0 LINEAR",
+        "PixelSpacing",
+    )
     assert (made.transfer_syntax, made.photometric) == (JPEG_LOSSLESS, photometric)
     assert (made.manufacturer, made.model, made.intent) == ("Maker", "Model 1", "FOR PRESENTATION")
     assert made.pixels_sha256 == hashlib.sha256(pixels.astype("<u2").tobytes()).hexdigest()

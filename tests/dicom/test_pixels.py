@@ -1,4 +1,4 @@
-"""Codecs bit for bit, and the grey scale of the profile own-v1."""
+"""Codecs bit for bit, and the grey scale of the profile forescreen-v1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from pydicom.pixels import apply_voi, apply_windowing
 
 from forescreen.dicom.pixels import Presented, decode, present, voi_problem
 from forescreen.dicom.read import read_header, read_pixels
-from forescreen.dicom.tags import Grayscale, LookUpTable, Window
+from forescreen.dicom.tags import Grayscale
+from forescreen.dicom.values import LookUpTable, Window
 from forescreen.errors import DicomError
 
 from .builders import (

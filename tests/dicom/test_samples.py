@@ -19,7 +19,7 @@ from forescreen.dicom.folder import index_folder, load_mammogram
 from forescreen.dicom.gate import Policy, judge
 from forescreen.dicom.pixels import present
 from forescreen.dicom.read import read_header, read_pixels
-from forescreen.dicom.tags import WANTED
+from forescreen.dicom.values import WANTED
 from forescreen.identity import AS_GIVEN
 from forescreen.records import Laterality, View
 

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from forescreen.dicom.read import read_header
-from forescreen.dicom.tags import Window
+from forescreen.dicom.values import Window
 
 from .builders import EXPLICIT_BIG, IMPLICIT_LITTLE, build_lut, build_mammogram, build_pixels, save
 

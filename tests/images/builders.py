@@ -45,7 +45,7 @@ def build_mammogram(
     seed: int = 0,
     chest_wall: str = "",
     spacing_mm: tuple[float, float] | None = (0.5, 0.5),
-    profile: str = "own-v1",
+    profile: str = "forescreen-v1",
     rows: int = 416,
     columns: int = 320,
     flags: tuple[str, ...] = (),

@@ -26,8 +26,9 @@ def build_rows(exam: Exam) -> list[tuple[StoredView, np.ndarray]]:
         row = StoredView(
             woman_id=exam.woman_id, exam_id=exam.exam_id, exam_date="", laterality=mammogram.laterality,
             view=mammogram.view, row_spacing_mm=None, flipped=view.flipped,
-            laterality_agrees=view.orientation.agrees, flags="", profile="own-v1", voi="", manufacturer="",
-            model="", transfer_syntax="", photometric="", spacing_source="", source_sha256="", file="a.dcm",
+            laterality_agrees=view.orientation.agrees, flags="", profile="forescreen-v1", voi="",
+            manufacturer="", model="", transfer_syntax="", photometric="",
+            spacing_source="", source_sha256="", file="a.dcm",
         )  # fmt: skip
         rows.append((row, view.pixels))
     return rows

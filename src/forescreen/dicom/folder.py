@@ -136,7 +136,7 @@ def index_folder(
 
 
 def load_mammogram(file: MammogramFile) -> Mammogram:
-    """The pixels of one indexed image, decoded and converted by the profile "own-v1".
+    """The pixels of one indexed image, decoded and converted by the profile "forescreen-v1".
 
     Raises DicomError with the code when the pixels cannot be decoded, or have no contrast.
     """

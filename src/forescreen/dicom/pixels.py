@@ -1,7 +1,7 @@
 """Encoded pixels become stored values; stored values become presentation values in [0, 1].
 
 `decode` undoes the transfer syntax, exactly for the lossless ones. `present` is the conversion profile
-"own-v1":
+"forescreen-v1":
 
     stored value -> modality LUT or rescale -> VOI (LUT item 0, else window 0 with its function, else
     minimum to maximum of the values that are not padding) -> MONOCHROME1 inverted once -> padding 0
@@ -27,10 +27,11 @@ from jaxtyping import Float32, Float64, UInt16
 
 from ..errors import DicomError
 from .elements import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from .tags import Grayscale, Header, LookUpTable, Window
+from .tags import Grayscale, Header
+from .values import LookUpTable, Window
 
 #: Name and version of the conversion profile; it changes when any pixel would.
-PROFILE = "own-v1"
+PROFILE = "forescreen-v1"
 
 Stored = UInt16[np.ndarray, "row column"]
 Table = Float64[np.ndarray, "65536"]
@@ -226,7 +227,7 @@ def voi_problem(grayscale: Grayscale) -> str:
 
 
 def present(pixels: Stored, grayscale: Grayscale) -> Presented:
-    """Presentation values of an image by the profile "own-v1".
+    """Presentation values of an image by the profile "forescreen-v1".
 
     The map is monotone in the stored value wherever the header's tables are: non-decreasing for
     MONOCHROME2, non-increasing for MONOCHROME1. Raises DicomError `voi_invalid`, `photometric_unknown`

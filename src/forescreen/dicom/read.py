@@ -11,7 +11,8 @@ from pathlib import Path
 from ..errors import DicomError
 from .elements import DEFLATED, data_set_start, inflated, read_elements
 from .pixels import Stored, decode
-from .tags import WANTED, Header, parse_header
+from .tags import Header, parse_header
+from .values import WANTED
 
 
 def read_header(path: Path) -> Header:

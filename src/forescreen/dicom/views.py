@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from ..records import Laterality
-from .tags import Code, Header
+from .tags import Header
+from .values import Code
 
 T = TypeVar("T")
 

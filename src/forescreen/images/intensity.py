@@ -32,7 +32,7 @@ class Normalisation:
 #: Rules by conversion profile, name without version. Pictures of unknown making may be film, with bright
 #: scratches, clips and burnt-in edges, hence the lower upper anchor.
 PROFILES: dict[str, Normalisation] = {
-    "own": Normalisation(),
+    "forescreen": Normalisation(),
     "picture": Normalisation(upper_percentile=99.5),
 }
 #: Changes when the rules change, so that a store tells how it was made.
@@ -54,7 +54,7 @@ class Anchors:
 
 
 def normalisation_of(profile: str) -> Normalisation:
-    """The rule of a conversion profile ("own-v1"); profiles without a rule of their own use the default."""
+    """The rule of a conversion profile ("forescreen-v1"); one without a rule of its own uses the default."""
     name, _, version = profile.rpartition("-v")
     return PROFILES.get(name if version.isdigit() else profile, Normalisation())
 
