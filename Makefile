@@ -4,7 +4,8 @@
 #   make study   the same study at the size of the 2021 article -> out/study/report.html
 #   make bench   the figures we claim -> docs/benchmarks.md
 #   make check   style and types       make format   apply the style
-#   make docs    docs/study.md from the last `make study`
+#   make docs    docs/study.md from the last `make study`; the pages and pictures of intake
+#   make fuzz    100 000 damaged DICOM objects through intake -> docs/fuzz.md
 #   make accuracy   coverage of intervals, differences from R -> docs/accuracy.md
 #   make reference  R's numbers anew (needs R and its packages, see tests/reference/recompute.R)
 PYTHON ?= python3
@@ -14,7 +15,7 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup format check test bench docs demo study accuracy reference clean
+.PHONY: setup format check test bench docs demo study fuzz accuracy reference clean
 
 setup: $(READY)
 
@@ -53,10 +54,16 @@ bench: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/record.py out/study docs/study.md
+	$(BIN)/python docs/policy.py
+	$(BIN)/python docs/deidentify.py
+	$(BIN)/python docs/intake.py
 
 accuracy: $(READY)
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python docs/accuracy.py
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz.run --n 100000 --seed 1 --out docs/fuzz.md
 
 reference: $(READY)
 	@command -v Rscript >/dev/null || { echo "make reference needs R. Debian: apt-get install r-base-core r-cran-survival r-cran-proc r-cran-riskregression r-cran-cmprsk r-cran-rms r-cran-hmisc r-cran-mice r-cran-jsonlite"; exit 1; }

@@ -26,7 +26,7 @@ seed = 1
 [images]
 table = "images.csv"
 identity = "study-numbers"
-digitised_film = true
+policy = "digitised-film"
 
 [cohort]
 design = "unmatched"

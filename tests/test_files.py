@@ -21,6 +21,7 @@ from forescreen.files import (
     remove_leftovers,
     write_csv,
     write_json,
+    write_private,
 )
 from forescreen.records import Estimate, Outcome
 
@@ -118,3 +119,12 @@ def test_two_processes_never_work_in_one_stage_folder(tmp_path: Path) -> None:
     process.wait()
     process.stdout.close()
     assert stage.begin(), "the lock ends with its process, however it ends"
+
+
+def test_private_text_is_private_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "a.csv"
+    write_private(path, "one")
+    write_private(path, "zwölf")
+    assert path.read_text(encoding="utf-8") == "zwölf"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in path.parent.iterdir()] == ["a.csv"]

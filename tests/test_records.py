@@ -11,7 +11,16 @@ import pytest
 
 from forescreen import errors
 from forescreen.errors import DicomError, ExamError, ForescreenError, InputError, TooFewEventsError
-from forescreen.records import Acquisition, Exam, Laterality, Mammogram, Score, View
+from forescreen.records import (
+    Acquisition,
+    Density,
+    Exam,
+    Laterality,
+    Mammogram,
+    Score,
+    View,
+    exam_density,
+)
 
 
 def build_mammogram(view: View = View.CC, **changes: object) -> Mammogram:
@@ -69,3 +78,38 @@ def test_the_docstring_draws_every_error_of_the_tree() -> None:
     for name, kind in inspect.getmembers(errors, inspect.isclass):
         if issubclass(kind, ForescreenError):
             assert name in (errors.__doc__ or "")
+
+
+def build_density(percent: float, **changes: object) -> Density:
+    values: dict[str, object] = {"method": "area-v1", "percent": float(percent), "unit": "cm2"}
+    return Density(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_density_of_an_exam_is_the_mean_of_its_sides() -> None:
+    left, right = Laterality.LEFT, Laterality.RIGHT
+    views = [
+        (left, build_density(10, dense=4.0, breast=40.0)),
+        (left, build_density(20, dense=6.0, breast=30.0, flags=("pectoral_not_found",))),
+        (right, build_density(35, dense=7.0, breast=20.0)),
+    ]
+    found = exam_density(views)
+    assert found.left is not None
+    assert (found.left.percent, found.left.dense) == (15, 5)
+    assert found.both.percent == 25
+    assert found.both.flags == ("pectoral_not_found",)
+    assert found.n_views == 3
+    assert exam_density(views[2:]).left is None
+
+
+def test_densities_of_two_methods_are_not_averaged() -> None:
+    views = [(Laterality.LEFT, build_density(10)), (Laterality.LEFT, build_density(9, method="registry"))]
+    with pytest.raises(ExamError, match="views measured by one method, found area-v1, registry"):
+        exam_density(views)
+    with pytest.raises(ExamError, match="found no view"):
+        exam_density([])
+
+
+@pytest.mark.parametrize("percent", [-1.0, 100.5, float("nan")])
+def test_a_density_lies_between_0_and_100(percent: float) -> None:
+    with pytest.raises(ExamError, match="expected a density of 0 to 100 %"):
+        build_density(percent)

@@ -17,6 +17,9 @@ birth date or a patient number: callers name rows, columns and files, not women.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class ForescreenError(Exception):
     """Base of all errors raised on purpose; the command line prints it without a traceback."""
@@ -89,6 +92,22 @@ class CheckpointError(ForescreenError):
 
 class InterruptedStageError(ForescreenError):
     """A stage folder that belongs to another configuration, or that another process is writing."""
+
+
+def unexpected(error: Exception) -> DicomError:
+    """A fault of forescreen's own while it worked on one file, as that file's refusal.
+
+    Only the kind of the error and its place in the program are told: its words may quote the file.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "forescreen" in Path(frame.filename).parts]
+    place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
+    return DicomError(
+        "unexpected_error",
+        expected="a file that is used or refused by rule",
+        found=f"a fault of the program, {type(error).__name__}{place}",
+        remedy="Please report it with this line",
+    )
 
 
 def _rebuild(kind: type[InputError], state: dict[str, object]) -> InputError:

@@ -51,6 +51,20 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text.encode())
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically into a file that only its owner can read, at no moment anybody else."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with open(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:  # noqa: PTH123
+            stream.write(text.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: object) -> None:
     """Write JSON atomically; numbers that are not finite become null, dataclasses and enums plain."""
     write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")

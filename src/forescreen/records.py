@@ -8,6 +8,7 @@ an absolute probability. An *estimate* is a statistic with its interval.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -63,6 +64,9 @@ class Acquisition:
     model: str = ""
     software: str = ""
     transfer_syntax: str = ""  # UID, or "png16", "png8", "pgm"
+    codec: str = (
+        ""  # library that decoded it and its version: "libjpeg-turbo 3.1.3", "none" where none was needed
+    )
     photometric: str = ""  # PhotometricInterpretation as stored
     intent: str = ""  # "FOR PRESENTATION", "FOR PROCESSING", ""
     voi: str = ""  # which VOI was applied: "lut:0", "window:0 SIGMOID", "min-max"
@@ -115,6 +119,78 @@ class Exam:
                 found=", ".join(f"{lat}{view}" for lat, view in sorted(slots)),
                 remedy="Choose among repeats before making the exam",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Density:
+    """Breast density, how it was measured and how far to trust it.
+
+    `percent` is dense over breast, 0 to 100, by area or by volume as `method` says; `dense` and `breast`
+    are the two amounts in `unit` (cm2 or cm3), nan where nothing gives a size. Numbers of different methods
+    are on different scales and must not be mixed.
+    """
+
+    method: str  # name and version: "area-v1", "volumetric-v1"; "registry" where a table gave it
+    percent: float
+    dense: float = math.nan
+    breast: float = math.nan
+    unit: str = ""  # "cm2", "cm3", "" for a percentage alone
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.percent <= 100:
+            raise ExamError(
+                expected="a density of 0 to 100 %", found=f"{self.percent}", where=f"density, {self.method}"
+            )
+        if self.unit not in ("", "cm2", "cm3"):
+            raise ExamError(expected="a density in cm2 or cm3", found=self.unit, where=self.method)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamDensity:
+    """Density of an exam: mean of the views of each side, then of the sides; None where a side is absent."""
+
+    both: Density
+    left: Density | None
+    right: Density | None
+    n_views: int
+
+
+def exam_density(views: Sequence[tuple[Laterality, Density]]) -> ExamDensity:
+    """One density per exam from its views: by side first, so that a side with more views does not count
+    more. Amounts are means too; a missing amount of one view makes that of the side unknown.
+
+    Raises ExamError without views, or when they were measured by different methods.
+    """
+    methods = sorted({density.method for _, density in views})
+    if len(methods) != 1:
+        raise ExamError(
+            expected="views measured by one method", found=", ".join(methods) or "no view", where="density"
+        )
+    sides = {
+        side: _mean_density([density for of, density in views if of is side])
+        for side in Laterality
+        if any(of is side for of, _ in views)
+    }
+    return ExamDensity(
+        both=_mean_density(list(sides.values())),
+        left=sides.get(Laterality.LEFT),
+        right=sides.get(Laterality.RIGHT),
+        n_views=len(views),
+    )
+
+
+def _mean_density(densities: list[Density]) -> Density:
+    n = len(densities)
+    units = {density.unit for density in densities}
+    return Density(
+        method=densities[0].method,
+        percent=sum(density.percent for density in densities) / n,
+        dense=sum(density.dense for density in densities) / n,
+        breast=sum(density.breast for density in densities) / n,
+        unit=units.pop() if len(units) == 1 else "",
+        flags=tuple(sorted({flag for density in densities for flag in density.flags})),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

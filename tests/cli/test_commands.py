@@ -16,14 +16,26 @@ COMMANDS = sorted(command.callback.__name__ for command in app.registered_comman
 
 
 def test_the_stages_are_commands() -> None:
-    assert COMMANDS == ["cohort", "evaluate", "ingest", "score", "simulate", "study", "train"]
+    assert COMMANDS == [
+        "cohort",
+        "deidentify",
+        "density",
+        "evaluate",
+        "export",
+        "ingest",
+        "inspect",
+        "score",
+        "simulate",
+        "study",
+        "train",
+    ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help(command: str) -> None:
     done = RUNNER.invoke(app, [command, "--help"])
     assert done.exit_code == 0
-    assert "--out" in done.output
+    assert ("--out" in done.output) == (command != "inspect")  # which writes nothing
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -64,6 +76,29 @@ def test_an_unknown_identity_is_refused(tmp_path: Path) -> None:
     assert "pseudonym or study-numbers" in refuse(
         "ingest", tmp_path / "images", "--out", tmp_path / "store", "--identity", "names"
     )
+
+
+@pytest.mark.parametrize("command", ["ingest", "score", "inspect"])
+def test_an_unknown_policy_is_refused_with_those_there_are(tmp_path: Path, command: str) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.txt").write_text("no mammogram")
+    (tmp_path / "model").mkdir()
+    arguments: dict[str, list[str | Path]] = {
+        "ingest": [tmp_path / "images", "--out", tmp_path / "store"],
+        "score": [tmp_path / "model", "--dicom", tmp_path / "images", "--out", tmp_path / "out"],
+        "inspect": [tmp_path / "images"],
+    }
+    said = refuse(command, *arguments[command], "--policy", "lenient")
+    assert "screening, digitised-film" in said
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_policy_without_dicom_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images.csv").write_text("patient_id\n")
+    said = refuse("ingest", tmp_path / "images.csv", "--out", tmp_path / "store", "--policy", "implants")
+    assert "a table of pictures" in said
+    said = refuse("score", tmp_path, "--store", tmp_path, "--out", tmp_path / "out", "--policy", "implants")
+    assert "--policy with --store" in said
 
 
 def test_help_is_quick_because_nothing_heavy_is_loaded() -> None:

@@ -54,3 +54,16 @@ def test_factors_without_a_known_value_are_not_available() -> None:
         "hormone_therapy",
         "menarche_age",
     }
+
+
+def test_percent_density_names_the_method_that_measured_it() -> None:
+    table = build_table(percent_density=[10.0, 30.0, np.nan])
+    assert design(table, ("percent_density",)).names == ("Percent density",)
+    measured = table.assign(density_method=["area-v1", "area-v1", np.nan])
+    assert design(measured, ("percent_density",)).names == ("Percent density (area-v1)",)
+
+
+def test_percent_densities_of_two_methods_are_not_one_factor() -> None:
+    table = build_table(percent_density=[10.0, 30.0, 5.0], density_method=["area-v1", "registry", ""])
+    with pytest.raises(FactorError, match="expected percent density by one method, found area-v1, registry"):
+        design(table, ("percent_density",))

@@ -32,9 +32,14 @@ RLE = "1.2.840.10008.1.2.5"
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
+JPEG_LOSSLESS_ANY = "1.2.840.10008.1.2.4.57"
 JPEG_LS = "1.2.840.10008.1.2.4.80"
+JPEG_LS_NEAR = "1.2.840.10008.1.2.4.81"
 JPEG_2000 = "1.2.840.10008.1.2.4.90"
+JPEG_2000_LOSSY = "1.2.840.10008.1.2.4.91"
 HTJ2K = "1.2.840.10008.1.2.4.201"
+HTJ2K_RPCL = "1.2.840.10008.1.2.4.202"
+HTJ2K_LOSSY = "1.2.840.10008.1.2.4.203"
 
 CODED_VIEWS = {"CC": "399162004", "MLO": "399368009", "ML": "399260004", "XCCL": "399192008"}
 
@@ -173,6 +178,20 @@ def save(path: Path, ds: Dataset, *, syntax: str = EXPLICIT_LITTLE, preamble: bo
         ds.pop("file_meta", None)
         dcmwrite(path, ds, implicit_vr=syntax == IMPLICIT_LITTLE, little_endian=not big)
         return path
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    dcmwrite(path, ds, enforce_file_format=True)
+    return path
+
+
+def save_frames(path: Path, ds: Dataset, frames: list[bytes], *, syntax: str, fragments: int = 1) -> Path:
+    """Write the object with frames that are encoded already, each in `fragments` fragments."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ds.PixelData = encapsulate(frames, fragments_per_frame=fragments)
+    ds["PixelData"].VR = "OB"
+    ds["PixelData"].is_undefined_length = True
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = UID(syntax)
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID

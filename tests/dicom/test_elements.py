@@ -159,3 +159,52 @@ def test_damaged_headers_give_a_header_or_a_dicom_error_and_nothing_else(
     except DicomError as error:
         outcome = error.code if error.code in HEADER_CODES else ""
     assert outcome
+
+
+def build_hostile(body: bytes) -> io.BytesIO:
+    """A data set of explicit VR without pixel data that ends with `body`."""
+    first = struct.pack("<HH2sH", 0x0008, 0x0016, b"UI", 26) + b"1.2.840.10008.5.1.4.1.1.1\0"
+    return io.BytesIO(b"\0" * 128 + b"DICM" + first + body)
+
+
+@pytest.mark.parametrize("keyword", [0x00540220, 0x00081115])  # a sequence that is read, and one that is not
+def test_a_million_empty_items_are_malformed(keyword: int) -> None:
+    head = struct.pack("<HH2sHL", keyword >> 16, keyword & 0xFFFF, b"SQ", 0, 0xFFFFFFFF)
+    items = struct.pack("<HHL", 0xFFFE, 0xE000, 0) * 1_000_000
+    with pytest.raises(DicomError, match="more than 500000 elements") as caught:
+        read_elements(build_hostile(head + items), WANTED)
+    assert caught.value.code == "malformed_header"
+
+
+def test_a_million_fragments_are_malformed() -> None:
+    head = struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+    items = struct.pack("<HHL", 0xFFFE, 0xE000, 0) * 1_000_000
+    with pytest.raises(DicomError, match="fragments") as caught:
+        read_elements(build_hostile(head + items), WANTED)
+    assert caught.value.code == "malformed_header"
+
+
+def test_values_of_a_size_that_no_header_has_are_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forescreen.dicom.elements.MAX_KEPT_BYTES", 1000)
+    lut = struct.pack("<HH2sHL", 0x0028, 0x3006, b"OW", 0, 2000) + b"\0" * 2000
+    with pytest.raises(DicomError, match="values of more than") as caught:
+        read_elements(build_hostile(lut), WANTED)
+    assert caught.value.code == "malformed_header"
+    assert 0x00283006 not in read_elements(build_hostile(lut), WANTED - {0x00283006}).by_tag
+
+
+def test_lengths_beyond_the_file_are_truncated() -> None:
+    for tag, vr in ((0x00283006, b"OW"), (0x00081115, b"SQ"), (0x7FE00010, b"OW")):
+        element = struct.pack("<HH2sHL", tag >> 16, tag & 0xFFFF, vr, 0, 0xFFFFFFF0) + b"\0" * 20
+        with pytest.raises(DicomError, match="expected") as caught:
+            read_elements(build_hostile(element), WANTED)
+        assert caught.value.code == "truncated_file"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "vr"), [(EXPLICIT_LITTLE, "OW"), (IMPLICIT_LITTLE, ""), (JPEG_LOSSLESS, "OB")]
+)
+def test_the_vr_of_the_pixels_is_told_where_there_is_one(tmp_path: Path, syntax: str, vr: str) -> None:
+    header = read_header(save(tmp_path / "a.dcm", build_rich(), syntax=syntax))
+    assert header.pixel_data is not None
+    assert header.pixel_data.vr == vr

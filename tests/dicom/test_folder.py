@@ -12,6 +12,7 @@ import pytest
 
 from forescreen.dicom.folder import FolderIndex, index_folder, load_mammogram
 from forescreen.dicom.gate import CODES, Policy
+from forescreen.dicom.policy import load_policy
 from forescreen.errors import DicomError
 from forescreen.identity import AS_GIVEN, Pseudonyms
 
@@ -152,7 +153,7 @@ def test_implant_displaced_goes_before_newer_and_whole_before_partial(tmp_path: 
     save_view(tmp_path, "full.dcm", number=9, changes={"BreastImplantPresent": "YES"})
     save_view(tmp_path, "tile.dcm", "R", number=8, changes={"PartialView": "YES"})
     save_view(tmp_path, "whole.dcm", "R", number=7)
-    found = index(tmp_path, Policy(implants=True))
+    found = index(tmp_path, load_policy("implants"))
     assert [m.file for m in found.exams[0].mammograms] == ["displaced.dcm", "whole.dcm"]
     assert codes(found) == {"full.dcm": "duplicate_view_older", "tile.dcm": "duplicate_view_older"}
 

@@ -8,8 +8,18 @@ from typing import Any
 import pytest
 from pydicom.sequence import Sequence
 
-from forescreen.dicom.gate import CODES, Decision, Policy, judge
+from forescreen.dicom.gate import (
+    CODES,
+    MIN_SLICES,
+    Decision,
+    Policy,
+    find,
+    judge,
+    series_findings,
+)
+from forescreen.dicom.policy import Limits, load_policy
 from forescreen.dicom.read import read_header
+from forescreen.dicom.reasons import Action
 from forescreen.records import Laterality, View
 
 from .builders import (
@@ -25,8 +35,12 @@ from .builders import (
     save,
 )
 
+CR_CLASS = "1.2.840.10008.5.1.4.1.1.1"
+CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
+DX_CLASS = "1.2.840.10008.5.1.4.1.1.1.1"
+
 DEFAULT = Policy()
-FILM = Policy(digitised_film=True)
+FILM = load_policy("digitised-film")
 
 ROLLED = build_view("399162004", modifiers=("R-102D3",))
 
@@ -56,7 +70,46 @@ REFUSED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("no pixels", {"PixelData": None}, ("no_pixel_data",)),
     ("secondary capture", {"SOPClassUID": SECONDARY_CAPTURE_CLASS}, ("secondary_capture",)),
     ("other modality", {"Modality": "CR"}, ("not_mammography_modality",)),
-    ("computed radiography", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1"}, ("unsupported_sop_class",)),
+    ("computed radiography", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1"}, ("computed_radiography",)),
+    (
+        "storage phosphor",
+        {"SOPClassUID": CR_CLASS, "Modality": "CR", "PresentationIntentType": "FOR PRESENTATION"},
+        ("computed_radiography",),
+    ),
+    ("slice stored as CT", {"SOPClassUID": CT_CLASS}, ("tomosynthesis_slice",)),
+    (
+        "CT of the chest",
+        {"SOPClassUID": CT_CLASS, "Modality": "CT", "BodyPartExamined": "CHEST"},
+        ("not_mammography_modality", "unsupported_sop_class", "body_part_other"),
+    ),
+    (
+        "X-ray of a hand",
+        {"SOPClassUID": DX_CLASS, "Modality": "DX", "BodyPartExamined": "HAND"},
+        ("not_mammography_modality", "unsupported_sop_class", "body_part_other"),
+    ),
+    ("low-energy", {"ImageType": ["ORIGINAL", "PRIMARY", "", "LOW_ENERGY"]}, ("contrast_low_energy",)),
+    ("part of a concatenation", {"InConcatenationTotalNumber": 60}, ("tomosynthesis_slice",)),
+    (
+        "view in a description only",
+        {"ViewPosition": None, "ViewCodeSequence": None, "SeriesDescription": "L-CC Mammo"},
+        ("view_from_description",),
+    ),
+    (
+        "side in a description only",
+        {"ImageLaterality": None, "ProtocolName": "LCC"},
+        ("view_from_description",),
+    ),
+    (
+        "spot view in a description only",
+        {"ViewPosition": None, "ViewCodeSequence": None, "SeriesDescription": "L CC SPOT"},
+        ("view_missing",),
+    ),
+    ("foreign view code", {"ViewCodeSequence": build_view("X-1", "99LOCAL")}, ("view_code_unknown",)),
+    (
+        "specimen that is called CC",
+        {"ViewCodeSequence": build_view("G-8310", "SNM3")},
+        ("specimen",),
+    ),
     ("chest", {"BodyPartExamined": "CHEST"}, ("body_part_other",)),
     (
         "raw image",
@@ -105,7 +158,6 @@ REFUSED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("bits beyond the cell", {"BitsStored": 17, "HighBit": 16}, ("undecodable_pixels",)),
     ("32 bits", {"BitsAllocated": 32}, ("undecodable_pixels",)),
     ("high bit", {"HighBit": 15}, ("undecodable_pixels",)),
-    ("signed", {"PixelRepresentation": 1}, ("undecodable_pixels",)),
     ("no rows", {"Rows": None}, ("undecodable_pixels",)),
     ("window of no width", {"WindowWidth": 0}, ("voi_invalid",)),
     ("no view", {"ViewPosition": None, "ViewCodeSequence": None}, ("view_missing",)),
@@ -156,6 +208,32 @@ FLAGGED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {"PixelSpacing": None, "ImagerPixelSpacing": [0.3, 0.3]},
         ("pixel_spacing_from_imager",),
     ),
+    ("mammogram of the class Digital X-Ray", {"SOPClassUID": DX_CLASS}, ("digital_xray_class",)),
+    (
+        "code under a foreign scheme",
+        {"ViewCodeSequence": build_view("399162004", "99X")},
+        ("view_code_scheme",),
+    ),
+    (
+        "view of a Fuji",
+        {
+            "Manufacturer": "FUJIFILM Corporation",
+            "ViewPosition": None,
+            "ViewCodeSequence": None,
+            "AcquisitionDeviceProcessingDescription": "CC",
+        },
+        ("view_from_processing",),
+    ),
+    ("oblique tube in a CC", {"PositionerPrimaryAngle": 45}, ("view_angle_unusual",)),
+    ("other view in words", {"SeriesDescription": "L MLO"}, ("description_conflict",)),
+    ("other side in words", {"SeriesDescription": "RCC"}, ("description_conflict",)),
+    ("spot in words", {"SeriesDescription": "L CC SPOT"}, ("description_conflict",)),
+    ("side and both sides", {"Laterality": "B"}, ("laterality_bilateral",)),
+    (
+        "orientation of the other breast",
+        {"PatientOrientation": ["P", "L"]},
+        ("laterality_conflict_orientation",),
+    ),
     ("lossy once", {"LossyImageCompression": "01"}, ("lossy_compression",)),
     ("mosaic", {"PartialView": "YES"}, ("partial_view",)),
     ("no age", {"PatientAge": None}, ("age_missing",)),
@@ -167,7 +245,7 @@ FLAGGED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
             "BreastImplantPresent": "YES",
             "ViewCodeSequence": build_view("399162004", modifiers=("399209000",)),
         },
-        ("implant_present", "implant_displaced"),
+        ("implant_displaced",),
     ),
 ]
 
@@ -186,7 +264,7 @@ def test_a_lossy_syntax_is_flagged_whatever_the_header_says(tmp_path: Path) -> N
 def test_a_small_matrix_is_too_small(tmp_path: Path) -> None:
     path = save(tmp_path / "a.dcm", build_mammogram(build_pixels(rows=127, columns=300)))
     assert judge(read_header(path), DEFAULT).codes == ("image_too_small",)
-    assert judge(read_header(path), Policy(min_side=100, min_field_mm=30)).codes == ()
+    assert judge(read_header(path), Policy(limits=Limits(min_side=100, min_field_mm=30))).codes == ()
 
 
 def test_a_lut_beyond_its_bits_is_refused(tmp_path: Path) -> None:
@@ -204,7 +282,8 @@ def test_digitised_film_passes_only_under_its_policy(tmp_path: Path) -> None:
     }
     codes = ("secondary_capture", "not_mammography_modality", "pixel_spacing_missing")
     refused = decide(tmp_path, film)
-    assert tuple(reason.code for reason in refused.reasons) == codes
+    assert tuple(reason.code for reason in refused.reasons) == codes[:2]
+    assert refused.flags == codes[2:]
     accepted = decide(tmp_path, film, FILM)
     assert (accepted.reasons, accepted.flags, accepted.spacing.mm) == ((), codes, None)
 
@@ -221,10 +300,89 @@ def test_the_film_policy_changes_nothing_for_other_objects(tmp_path: Path) -> No
 
 
 def test_implants_and_synthetic_images_pass_with_a_flag_under_their_policies(tmp_path: Path) -> None:
-    implant = decide(tmp_path, {"BreastImplantPresent": "YES"}, Policy(implants=True))
+    implant = decide(tmp_path, {"BreastImplantPresent": "YES"}, load_policy("implants"))
     assert (implant.reasons, implant.flags) == ((), ("implant_present",))
-    synthetic = decide(tmp_path, {"SeriesDescription": "S-View"}, Policy(synthetic_2d=True))
+    synthetic = decide(tmp_path, {"SeriesDescription": "S-View"}, load_policy("synthetic-2d"))
     assert (synthetic.reasons, synthetic.flags) == ((), ("synthetic_2d",))
+
+
+@pytest.mark.parametrize("description", ["L CC + MLO", "Screening R+L", "MAMMOGRAPHY", ""])
+def test_descriptions_that_name_several_views_or_none_say_nothing(tmp_path: Path, description: str) -> None:
+    assert decide(tmp_path, {"SeriesDescription": description}).codes == ()
+    missing = {"ViewPosition": None, "ViewCodeSequence": None, "SeriesDescription": description}
+    assert decide(tmp_path, missing).codes == ("view_missing",)
+
+
+@pytest.mark.parametrize("angle", [0, -3.5, 180, 359])
+def test_a_tube_above_or_below_the_breast_fits_a_cc(tmp_path: Path, angle: float) -> None:
+    assert decide(tmp_path, {"PositionerPrimaryAngle": angle}).codes == ()
+
+
+@pytest.mark.parametrize(("angle", "flags"), [(45, ()), (-50, ()), (315, ()), (2, ("view_angle_unusual",))])
+def test_the_tube_is_oblique_in_an_mlo(tmp_path: Path, angle: float, flags: tuple[str, ...]) -> None:
+    ds = build_mammogram(view="MLO", changes={"PositionerPrimaryAngle": angle})
+    assert judge(read_header(save(tmp_path / "a.dcm", ds)), DEFAULT).codes == flags
+
+
+def test_words_give_the_view_where_the_policy_lets_them(tmp_path: Path) -> None:
+    silent = {
+        "ViewPosition": None,
+        "ViewCodeSequence": None,
+        "ImageLaterality": None,
+        "SeriesDescription": "R MLO",
+        "PatientOrientation": None,
+    }
+    refused = decide(tmp_path, silent)
+    assert refused.codes == ("view_from_description",)
+    accepted = decide(tmp_path, silent, Policy(actions={"view_from_description": Action.FLAG}))
+    assert (accepted.view, accepted.laterality) == (View.MLO, Laterality.RIGHT)
+    assert (accepted.reasons, accepted.flags) == ((), ("view_from_description",))
+
+
+def test_where_a_policy_flags_a_conflict_the_code_and_the_image_side_stand(tmp_path: Path) -> None:
+    policy = Policy(actions={"view_conflict": Action.FLAG, "laterality_conflict_header": Action.FLAG})
+    found = decide(tmp_path, {"ViewPosition": "MLO", "Laterality": "R"}, policy)
+    assert found.reasons == ()
+    assert found.flags == ("view_conflict", "laterality_conflict_header")
+    assert (found.view, found.laterality) == (View.CC, Laterality.LEFT)
+
+
+def test_what_a_policy_lets_pass_must_still_be_a_standard_view(tmp_path: Path) -> None:
+    policy = Policy(actions={"view_conflict": Action.FLAG})
+    changes = {"ViewPosition": "MLO", "ViewCodeSequence": build_view("399260004")}  # ML by code
+    assert decide(tmp_path, changes, policy).codes[0] == "view_not_standard"
+
+
+def test_an_accepted_reason_is_not_mentioned(tmp_path: Path) -> None:
+    policy = Policy(actions={"age_missing": Action.ACCEPT, "burned_in_annotation": Action.ACCEPT})
+    assert decide(tmp_path, {"PatientAge": None, "BurnedInAnnotation": "YES"}, policy).codes == ()
+
+
+def test_machines_that_the_policy_does_not_list_are_flagged(tmp_path: Path) -> None:
+    assert decide(tmp_path, {}, Policy(machines=("Other*",))).codes == ("vendor_not_validated",)
+    assert decide(tmp_path, {}, Policy(machines=("Other*", "maker model ?"))).codes == ()
+
+
+def test_what_was_found_is_told_whatever_the_policy_does(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.dcm", build_mammogram(changes={"SeriesDescription": "C-View"}))
+    for policy in (DEFAULT, load_policy("synthetic-2d")):
+        assert [finding.code for finding in find(read_header(path), policy)] == ["synthetic_2d"]
+
+
+def test_many_images_of_one_moment_are_slices_of_a_volume(tmp_path: Path) -> None:
+    small = build_pixels(rows=150, columns=150)
+    fuji = {"AcquisitionTime": "101500.123", "ImageType": ["DERIVED", "PRIMARY"]}
+    slices = [
+        save(tmp_path / f"s{i}.dcm", build_mammogram(small, number=i, changes=fuji))
+        for i in range(MIN_SLICES)
+    ]
+    other = save(tmp_path / "o.dcm", build_mammogram(small, number=50))
+    headers = [read_header(path) for path in (*slices, other)]
+    found = series_findings(headers)
+    assert [tuple(f.code for f in more) for more in found] == [("tomosynthesis_slice",)] * MIN_SLICES + [()]
+    assert judge(headers[0], DEFAULT, found[0]).codes[0] == "tomosynthesis_slice"
+    few = series_findings(headers[1:])  # fewer than that are repeats and processings of one view
+    assert set(few) == {()}
 
 
 def test_every_reason_of_the_situations_above_has_a_meaning() -> None:

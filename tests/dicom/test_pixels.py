@@ -1,10 +1,9 @@
-"""Codecs bit for bit, and the grey scale of the profile forescreen-v1."""
+"""The grey scale of the profile forescreen-v1, and other choices of VOI."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence as Values
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,41 +15,19 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_voi, apply_windowing
 
-from forescreen.dicom.pixels import Presented, decode, present, voi_problem
-from forescreen.dicom.read import read_header, read_pixels
+from forescreen.dicom.pixels import Presented, VoiChoice, present, stored_range, voi_problem
+from forescreen.dicom.read import read_header
 from forescreen.dicom.tags import Grayscale
 from forescreen.dicom.values import LookUpTable, Window
 from forescreen.errors import DicomError
 
 from .builders import (
-    DEFLATED,
-    EXPLICIT_BIG,
-    EXPLICIT_LITTLE,
-    HTJ2K,
-    IMPLICIT_LITTLE,
-    JPEG_2000,
-    JPEG_BASELINE,
-    JPEG_EXTENDED,
-    JPEG_LOSSLESS,
-    JPEG_LS,
-    RLE,
     build_lut,
     build_mammogram,
     build_pixels,
     save,
 )
 
-LOSSLESS = [
-    IMPLICIT_LITTLE,
-    EXPLICIT_LITTLE,
-    DEFLATED,
-    EXPLICIT_BIG,
-    RLE,
-    JPEG_LOSSLESS,
-    JPEG_LS,
-    JPEG_2000,
-    HTJ2K,
-]
 SINGLE_PRECISION = 1e-6
 
 
@@ -88,99 +65,6 @@ def build_table(entries: Values[int] | np.ndarray, *, first: int = 0, bits: int 
 
 def row(*values: int) -> np.ndarray:
     return np.array([values], dtype=np.uint16)
-
-
-@pytest.mark.parametrize("syntax", LOSSLESS)
-@pytest.mark.parametrize("bits", [10, 12, 16])
-def test_lossless_syntaxes_give_back_every_bit(tmp_path: Path, syntax: str, bits: int) -> None:
-    pixels = build_pixels(rows=61, columns=47, bits=bits)
-    path = save(tmp_path / "a.dcm", build_mammogram(pixels, bits=bits), syntax=syntax)
-    decoded = read_pixels(path, read_header(path))
-    assert decoded.dtype == np.uint16
-    np.testing.assert_array_equal(decoded, pixels)
-
-
-@pytest.mark.parametrize("syntax", [EXPLICIT_LITTLE, RLE, JPEG_LOSSLESS, JPEG_LS])
-def test_eight_bit_images_of_odd_size_are_exact(tmp_path: Path, syntax: str) -> None:
-    pixels = build_pixels(rows=21, columns=17, bits=8).astype(np.uint8)
-    path = save(tmp_path / "a.dcm", build_mammogram(pixels, bits=8), syntax=syntax)
-    np.testing.assert_array_equal(read_pixels(path, read_header(path)), pixels)
-
-
-@pytest.mark.parametrize(("syntax", "bits"), [(JPEG_EXTENDED, 12), (JPEG_BASELINE, 8)])
-def test_lossy_jpeg_is_close_in_8_and_12_bits(tmp_path: Path, syntax: str, bits: int) -> None:
-    pixels = build_pixels(bits=bits).astype(np.uint16 if bits > 8 else np.uint8)
-    path = save(tmp_path / "a.dcm", build_mammogram(pixels, bits=bits), syntax=syntax)
-    decoded = read_pixels(path, read_header(path)).astype(int)
-    assert 0 < np.abs(decoded - pixels).mean() < 0.01 * (1 << bits)
-
-
-def test_a_frame_in_several_fragments_is_joined(tmp_path: Path) -> None:
-    pixels = build_pixels()
-    path = save(tmp_path / "a.dcm", build_mammogram(pixels), syntax=JPEG_LOSSLESS)
-    ds = pydicom.dcmread(path)
-    frame = pydicom.encaps.get_frame(ds.PixelData, 0, number_of_frames=1)
-    ds.PixelData = pydicom.encaps.encapsulate([frame], fragments_per_frame=4)
-    ds.save_as(path)
-    header = read_header(path)
-    assert header.pixel_data is not None
-    assert len(header.pixel_data.parts) == 4
-    np.testing.assert_array_equal(read_pixels(path, header), pixels)
-
-
-@pytest.mark.parametrize("syntax", [RLE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000, HTJ2K])
-def test_damaged_streams_are_undecodable_and_never_half_an_image(tmp_path: Path, syntax: str) -> None:
-    large = build_pixels(rows=800, columns=700)
-    path = save(tmp_path / "a.dcm", build_mammogram(large), syntax=syntax)
-    header = read_header(path)
-    assert header.pixel_data is not None
-    (offset, length), *_ = header.pixel_data.parts
-    stream = path.read_bytes()[offset : offset + length]
-    damaged = [stream[: length // 2], stream[:40], b"", b"\0" * 100]
-    if (
-        syntax != JPEG_LOSSLESS
-    ):  # a hole before the end marker: libjpeg does not tell (reference page, Limits)
-        damaged.append(stream[: length // 2] + b"\xff\xd9")
-    for data in damaged:
-        with pytest.raises(DicomError, match="expected") as caught:
-            decode(data, header)
-        assert caught.value.code in {"undecodable_pixels", "truncated_file"}
-
-
-def test_a_stream_of_another_size_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
-    path = save(tmp_path / "a.dcm", build_mammogram(), syntax=JPEG_LOSSLESS)
-    header = replace(read_header(path), rows=299)
-    with pytest.raises(DicomError, match="299 x 260 pixels, found one of 300 x 260") as caught:
-        read_pixels(path, header)
-    assert caught.value.code == "undecodable_pixels"
-
-
-def test_values_beyond_the_stored_bits_are_refused(tmp_path: Path) -> None:
-    ds = build_mammogram(build_pixels(bits=14), bits=14, changes={"BitsStored": 12, "HighBit": 11})
-    path = save(tmp_path / "a.dcm", ds)
-    with pytest.raises(DicomError, match="12 bits") as caught:
-        read_pixels(path, read_header(path))
-    assert caught.value.code == "undecodable_pixels"
-
-
-def test_an_unknown_syntax_is_named(tmp_path: Path) -> None:
-    header = replace(
-        read_header(save(tmp_path / "a.dcm", build_mammogram())), transfer_syntax="1.2.840.113619.5.2"
-    )
-    with pytest.raises(DicomError, match=r"1\.2\.840\.113619\.5\.2") as caught:
-        decode(b"", header)
-    assert caught.value.code == "unsupported_transfer_syntax"
-
-
-def test_several_threads_decode_the_same_pixels(tmp_path: Path) -> None:
-    paths = [
-        save(tmp_path / f"{i}.dcm", build_mammogram(build_pixels(seed=i)), syntax=syntax)
-        for i, syntax in enumerate(LOSSLESS)
-    ]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda path: read_pixels(path, read_header(path)), paths * 4))
-    for i, pixels in enumerate(found):
-        np.testing.assert_array_equal(pixels, build_pixels(seed=i % len(LOSSLESS)))
 
 
 @pytest.mark.parametrize("function", ["", "LINEAR", "LINEAR_EXACT", "SIGMOID"])
@@ -358,3 +242,162 @@ def test_the_same_value_is_shown_alike_wherever_it_lies() -> None:
     shown = present(pixels, build_grayscale(windows=[Window(2048, 4096)])).pixels
     for value in itertools.islice(np.unique(pixels), 0, None, 50):
         assert np.unique(shown[pixels == value]).size == 1
+
+
+LUTS = [build_table([0, 2000, 4000], first=1000), build_table([10, 20, 30], first=1000)]
+WINDOWS = [Window(2000.0, 1000.0, "NORMAL"), Window(500.0, 100.0, "HARDER")]
+
+
+@pytest.mark.parametrize(
+    ("choice", "voi", "shown"),
+    [
+        (VoiChoice(), "lut:0", 2000 / 4095),
+        (VoiChoice(index=1), "lut:1", 20 / 4095),
+        (VoiChoice(source="lut", index=1), "lut:1", 20 / 4095),
+        (VoiChoice(source="window"), "window:0 LINEAR_EXACT", 0.0),
+        (VoiChoice(source="window", index=1), "window:1 LINEAR_EXACT", 1.0),
+        (VoiChoice(source="min-max"), "min-max", 0.5),
+    ],
+)
+def test_another_item_or_window_can_be_chosen(choice: VoiChoice, voi: str, shown: float) -> None:
+    grey = build_grayscale(luts=LUTS, windows=WINDOWS, function="LINEAR_EXACT")
+    found = present(row(0, 1001, 2002), grey, choice=choice)
+    assert found.voi == voi
+    assert found.pixels[0, 1] == pytest.approx(shown, abs=1e-6)
+
+
+def test_the_header_s_word_for_a_voi_is_told() -> None:
+    grey = build_grayscale(windows=WINDOWS, function="SIGMOID")
+    assert present(row(1, 2), grey).explanation == "NORMAL"
+    assert present(row(1, 2), grey, choice=VoiChoice(index=1)).explanation == "HARDER"
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        (VoiChoice(source="lut"), "0 items, asked for number 0"),
+        (VoiChoice(source="window", index=2), "2 items, asked for number 2"),
+        (VoiChoice(index=-1), "2 items, asked for number -1"),
+    ],
+)
+def test_a_choice_that_is_not_there_is_refused(choice: VoiChoice, words: str) -> None:
+    grey = build_grayscale(windows=WINDOWS)
+    with pytest.raises(DicomError, match=words) as caught:
+        present(row(1, 2), grey, choice=choice)
+    assert caught.value.code == "voi_invalid"
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_the_share_beyond_the_window_is_told_at_its_black_and_white_end(photometric: str) -> None:
+    # Window 100 to 200; every eighth pixel of one row is looked at: 0, 150, 150, 300, and the padding 7.
+    values = [v for value in (0, 150, 150, 300, 7) for v in [value] + [9] * 7]
+    grey = build_grayscale(
+        photometric=photometric, windows=[Window(150.0, 100.0)], function="LINEAR_EXACT", padding=(7, 7)
+    )
+    found = present(row(*values), grey)
+    assert (found.clipped_low, found.clipped_high) == (0.25, 0.25)
+    brighter = present(row(*[v + 100 if v == 150 else v for v in values]), grey)
+    shares = (brighter.clipped_low, brighter.clipped_high)
+    assert shares == ((0.25, 0.75) if photometric == "MONOCHROME2" else (0.75, 0.25))
+
+
+def test_values_beyond_a_lut_count_as_clipped_and_those_of_a_sigmoid_never() -> None:
+    values = [v for value in (0, 1001, 4000) for v in [value] + [9] * 7]
+    found = present(row(*values), build_grayscale(luts=LUTS))
+    assert (found.clipped_low, found.clipped_high) == pytest.approx((1 / 3, 1 / 3))
+    falling = build_grayscale(luts=[build_table([4000, 2000, 0], first=1001)])
+    assert present(row(*values), falling).clipped_low == pytest.approx(1 / 3)
+    smooth = present(row(*values), build_grayscale(windows=WINDOWS, function="SIGMOID"))
+    assert (smooth.clipped_low, smooth.clipped_high) == (0.0, 0.0)
+
+
+def signed_row(*values: int) -> np.ndarray:
+    return np.array([values], dtype=np.int16)
+
+
+def test_signed_pixels_are_windowed_by_their_values() -> None:
+    grey = replace(
+        build_grayscale(windows=[Window(0.0, 200.0)], function="LINEAR_EXACT", padding=(-32768, -2000)),
+        signed=True,
+    )
+    found = present(signed_row(-2000, -100, -50, 0, 100, 300), grey).pixels[0]
+    np.testing.assert_allclose(found, [0.0, 0.0, 0.25, 0.5, 1.0, 1.0], atol=1e-7)
+
+
+def test_the_range_of_signed_pixels_leaves_padding_out() -> None:
+    grey = replace(build_grayscale(padding=(-5000, -2000)), signed=True)
+    pixels = signed_row(-3000, -1000, 0, 1000)
+    found = present(pixels, grey)
+    np.testing.assert_allclose(found.pixels[0], [0.0, 0.0, 0.5, 1.0], atol=1e-7)
+    assert stored_range(pixels, grey) == (-1000, 1000)
+
+
+def test_pixels_of_the_other_sign_are_refused() -> None:
+    with pytest.raises(DicomError, match="expected unsigned pixels") as caught:
+        present(signed_row(1, 2), build_grayscale())
+    assert caught.value.code == "undecodable_pixels"
+
+
+def test_a_voi_lut_maps_negative_modality_values(tmp_path: Path) -> None:
+    ds = build_mammogram(build_pixels(rows=8, columns=6), changes={"RescaleIntercept": -1000})
+    ds.VOILUTSequence = pydicom.Sequence([build_lut(np.array([0, 1000, 4095]), 65536 - 500, 12)])
+    grey = read_header(save(tmp_path / "a.dcm", ds)).grayscale
+    table = grey.voi_luts[0]
+    assert table is not None
+    assert table.first_mapped == -500
+    found = present(row(0, 500, 501, 502, 4000), grey).pixels[0]
+    np.testing.assert_allclose(found * 4095, [0, 0, 1000, 4095, 4095], atol=1e-3)
+
+
+@pytest.mark.parametrize(("photometric", "shape"), [("MONOCHROME2", "INVERSE"), ("MONOCHROME1", "IDENTITY")])
+def test_a_shape_that_contradicts_the_photometric_is_refused(photometric: str, shape: str) -> None:
+    with pytest.raises(DicomError, match=f"fits {photometric}, found {shape}") as caught:
+        present(row(1, 2), replace(build_grayscale(photometric=photometric), presentation_shape=shape))
+    assert caught.value.code == "photometric_unknown"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"RescaleSlope": "abc"}, "a RescaleSlope that is no number"),
+        ({"RescaleIntercept": "x1"}, "a RescaleIntercept that is no number"),
+        ({"RescaleSlope": 0}, "a RescaleSlope of 0"),
+        ({"RescaleSlope": "1e300"}, "beyond any detector's"),
+    ],
+)
+def test_a_rescale_that_cannot_be_read_does_not_count_as_none(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    ds = build_mammogram(build_pixels(rows=8, columns=6), changes=changes)
+    grey = read_header(save(tmp_path / "a.dcm", ds)).grayscale
+    assert words in voi_problem(grey)
+
+
+def test_a_modality_lut_that_cannot_be_read_does_not_count_as_none(tmp_path: Path) -> None:
+    ds = build_mammogram(build_pixels(rows=8, columns=6))
+    item = build_lut(np.arange(10), 0, 12)
+    item.LUTDescriptor = [99, 0, 12]
+    ds.ModalityLUTSequence = pydicom.Sequence([item])
+    grey = read_header(save(tmp_path / "a.dcm", ds)).grayscale
+    assert "modality LUT whose descriptor" in voi_problem(grey)
+    with pytest.raises(DicomError, match="modality LUT") as caught:
+        present(row(1, 2), grey)
+    assert caught.value.code == "voi_invalid"
+
+
+def test_a_modality_lut_and_a_rescale_contradict_each_other(tmp_path: Path) -> None:
+    ds = build_mammogram(build_pixels(rows=8, columns=6), changes={"RescaleSlope": 2})
+    ds.ModalityLUTSequence = pydicom.Sequence([build_lut(np.arange(10), 0, 12)])
+    grey = read_header(save(tmp_path / "a.dcm", ds)).grayscale
+    assert voi_problem(grey) == "both a modality LUT and a rescale"
+
+
+@pytest.mark.parametrize("function", ["LINEAR_EXACT", "SIGMOID"])
+def test_a_window_of_hardly_any_width_is_a_step(function: str) -> None:
+    grey = build_grayscale(windows=[Window(100.5, 1e-308)], function=function)
+    assert present(row(0, 100, 101, 4095), grey).pixels[0].tolist() == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_presentation_values_cannot_be_written_to() -> None:
+    found = present(row(1, 2, 3), build_grayscale()).pixels
+    assert not found.flags.writeable

@@ -16,11 +16,13 @@ import pytest
 
 from forescreen.dicom.elements import read_elements
 from forescreen.dicom.folder import index_folder, load_mammogram
-from forescreen.dicom.gate import Policy, judge
+from forescreen.dicom.gate import judge
 from forescreen.dicom.pixels import present
+from forescreen.dicom.policy import Policy, load_policy
 from forescreen.dicom.read import read_header, read_pixels
 from forescreen.dicom.values import WANTED
 from forescreen.identity import AS_GIVEN
+from forescreen.ingestion.inspection import inspect
 from forescreen.records import Laterality, View
 
 from .test_elements import assert_same
@@ -80,7 +82,7 @@ def test_every_object_leads_to_what_it_must(samples: Path) -> None:
 
 def test_film_passes_under_the_film_policy_with_its_flags(samples: Path) -> None:
     header = read_header(samples / "nema_wg04" / "MG1_J2KI.dcm")
-    decision = judge(header, Policy(digitised_film=True))
+    decision = judge(header, load_policy("digitised-film"))
     assert (decision.reasons, set(decision.flags)) == ((), FILM)
     assert (decision.laterality, decision.view) == (Laterality.LEFT, View.MLO)
     assert decision.spacing.mm is None
@@ -157,3 +159,30 @@ def test_one_exposure_in_two_intents_has_one_acquisition_time(samples: Path) -> 
     other = read_header(samples / "openrem" / "MG-Im-GE_Seno_2_ForPresentation.dcm")
     assert raw.exposure == processed.exposure
     assert raw.exposure != other.exposure
+
+
+def test_inspection_tells_the_same_and_what_each_object_is(samples: Path) -> None:
+    found = inspect([samples], Policy())
+    kinds = {one.file: one.kind for one in found.files if one.verdict != "skip"}
+    assert kinds == {
+        "fo-dicom/GH133.dcm": "mammogram",
+        "fo-dicom/OutOfBoundsOverlay.dcm": "stereotactic image",
+        "medcognetics/jpeg2k_3d.dcm": "tomosynthesis volume",
+        "nema_wg04/MG1_J2KI.dcm": "digitised film or capture",
+        "nema_wg04/MG1_JPLY_fixedSe63.dcm": "digitised film or capture",
+        "openrem/MG-Im-GE-SenDS-scaled.dcm": "raw mammogram",
+        "openrem/MG-Im-GE_Seno_1_ForPresentation.dcm": "mammogram",
+        "openrem/MG-Im-GE_Seno_1_ForProcessing.dcm": "raw mammogram",
+        "openrem/MG-Im-GE_Seno_2_ForPresentation.dcm": "mammogram",
+        "openrem/MG-Im-Hologic-PropProj.dcm": "quality control image",
+    }
+    by_name = {one.file: one for one in found.files}
+    for file, (code, others) in REFUSED.items():
+        codes = [note.code for note in (*by_name[file].reasons, *by_name[file].flags)]
+        assert (by_name[file].verdict, codes[0]) == ("refuse", code)
+        assert others <= set(codes)
+    accepted = by_name["fo-dicom/GH133.dcm"]
+    assert accepted.verdict == "flag"
+    assert {note.code for note in accepted.flags} == {"pixel_spacing_from_imager", "age_implausible"}
+    assert found.exams[0].missing == ("L CC", "L MLO", "R CC")
+    assert found.exit_code == 1

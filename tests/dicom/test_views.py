@@ -9,7 +9,15 @@ import pytest
 from pydicom.sequence import Sequence
 
 from forescreen.dicom.read import read_header
-from forescreen.dicom.views import MODIFIER_CODES, VIEW_CODES, BaseView, Modifier, ViewReading, read_view
+from forescreen.dicom.views import (
+    MODIFIER_CODES,
+    VIEW_CODES,
+    BaseView,
+    Modifier,
+    ViewReading,
+    read_view,
+    read_words,
+)
 from forescreen.records import Laterality
 
 from .builders import build_code, build_mammogram, build_pixels, build_view, save
@@ -65,6 +73,52 @@ def test_code_and_position_that_differ_are_a_conflict(tmp_path: Path) -> None:
 def test_an_unknown_code_is_no_view(tmp_path: Path) -> None:
     found = read(tmp_path, ViewCodeSequence=build_view("12345", "99LOCAL"), ViewPosition=None)
     assert (found.view, found.view_unknown) == (None, True)
+
+
+def test_a_known_code_under_a_foreign_scheme_counts_only_with_view_position(tmp_path: Path) -> None:
+    with_position = read(tmp_path, ViewCodeSequence=build_view("399162004", "99LOCAL"))
+    assert (with_position.view, with_position.scheme_foreign) == (BaseView.CC, True)
+    assert not with_position.code_unknown
+    alone = read(tmp_path, ViewCodeSequence=build_view("399162004", "99LOCAL"), ViewPosition=None)
+    assert (alone.view, alone.code_unknown, alone.code_text) == (None, True, "99LOCAL")
+
+
+def test_an_unknown_code_beside_a_known_position_is_told(tmp_path: Path) -> None:
+    found = read(tmp_path, ViewCodeSequence=build_view("12345", "99LOCAL"))
+    assert (found.view, found.code_unknown) == (BaseView.CC, True)
+
+
+def test_in_a_conflict_the_code_and_the_most_specific_side_are_stated(tmp_path: Path) -> None:
+    found = read(tmp_path, ViewPosition="MLO", ImageLaterality="R", Laterality="L")
+    assert (found.view, found.view_stated) == (None, BaseView.CC)
+    assert (found.laterality, found.laterality_stated) == (None, Laterality.RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("text", "view", "side", "special"),
+    [
+        ("R MLO", BaseView.MLO, Laterality.RIGHT, ""),
+        ("LCC", BaseView.CC, Laterality.LEFT, ""),
+        ("Mammo_MLO-left, 2D", BaseView.MLO, Laterality.LEFT, ""),
+        ("RXCCL", BaseView.XCCL, Laterality.RIGHT, ""),
+        ("L CC spot", BaseView.CC, Laterality.LEFT, "SPOT"),
+        ("CC and MLO, both", None, None, ""),
+        ("R+L screening", None, None, ""),
+        ("accelerated mlow", None, None, ""),
+        ("", None, None, ""),
+    ],
+)
+def test_words_name_a_view_and_a_side_only_as_words_and_only_once(
+    text: str, view: BaseView | None, side: Laterality | None, special: str
+) -> None:
+    found = read_words(text)
+    assert (found.view, found.laterality, found.special) == (view, side, special)
+
+
+def test_what_only_the_paddle_tells_is_kept_apart(tmp_path: Path) -> None:
+    coded = build_view("399162004", modifiers=("399055006",))
+    assert read(tmp_path, PaddleDescription="SPOT").paddle_modifiers == {Modifier.SPOT_COMPRESSION}
+    assert read(tmp_path, PaddleDescription="SPOT", ViewCodeSequence=coded).paddle_modifiers == set()
 
 
 def test_modifiers_are_found_nested_beside_the_view_and_in_view_position(tmp_path: Path) -> None:

@@ -141,7 +141,8 @@ def test_new_exams_are_scored_and_ranked_from_dicom(finished: Path) -> None:
     written = "".join(p.read_text() for p in (finished / "scored").glob("*.csv"))
     women = pd.read_csv(finished / "out" / "registry" / "women.csv")["woman_id"].head(200)
     assert not [w for w in women if w in written], "pseudonyms are the default"
-    assert "broken.dcm" in (finished / "scored" / "store" / "refused.csv").read_text()
+    assert "broken.dcm" not in (finished / "scored" / "store" / "refused.csv").read_text()
+    assert "broken.dcm" in (finished / "scored" / "private" / "store-files.csv").read_text()
 
 
 def test_the_evaluation_command_gives_the_same_figures_without_torch(finished: Path) -> None:

@@ -18,8 +18,11 @@ from forescreen.identity import AS_GIVEN, Pseudonyms
 from forescreen.images.geometry import Geometry
 from forescreen.images.store import Store
 from forescreen.ingestion import shards
+from forescreen.ingestion.pictures import Picture, load_picture
 from forescreen.ingestion.run import ingest_dicom, ingest_table
+from forescreen.ingestion.table import pictures_of, read_image_table
 from forescreen.progress import silent
+from forescreen.records import Mammogram, Refusal
 
 from .builders import build_pictures, content_of, edit_table, write_picture
 
@@ -115,28 +118,61 @@ def test_an_empty_or_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
         ingest_dicom(tmp_path / "nowhere", tmp_path / "store", geometry=SMALL)
 
 
-def test_a_killed_worker_is_told_with_what_to_do(tmp_path: Path) -> None:
-    source = shards.Source(
-        woman_id="w", exam_id="e", exam_date="", file="a", size_bytes=1, payload=signal.SIGKILL
-    )
-    with pytest.raises(InterruptedStageError, match="a worker process was killed"):
-        shards.fill_store(
-            [source, source],
-            tmp_path / "store",
-            load=kill_myself,
-            geometry=SMALL,
-            pseudonyms=AS_GIVEN,
-            plan={},
-            refusals=[],
-            n_files=2,
-            n_not_asked=0,
-            workers=2,
-            track=silent,
+def test_a_file_that_kills_its_process_is_refused_alone(tmp_path: Path) -> None:
+    """Whatever the number of workers, the others are stored and the result is the same."""
+    csv = build_pictures(tmp_path, n_exams=2)
+    read = ingest_table(csv, tmp_path / "plain", geometry=SMALL)
+    assert read.n_stored == 8
+    for workers in (1, 2):
+        store = tmp_path / f"store{workers}"
+        summary = fill(csv, store, workers=workers)
+        assert (summary.n_stored, summary.n_refused) == (6, 2)
+        assert summary.refused_by_code == {"decoder_crashed": 1, "out_of_memory": 1}
+    assert content_of(tmp_path / "store1") == content_of(tmp_path / "store2")
+    message = pd.read_csv(tmp_path / "store1" / "refused.csv")["message"][0]
+    assert message == "expected a file that can be worked on, found one that cannot (signal SIGSEGV)"
+    missing = pd.read_parquet(tmp_path / "store1" / "exams.parquet")["missing"].tolist()
+    assert missing == ["L MLO;R CC", ""]
+
+
+def fill(csv: Path, store: Path, *, workers: int) -> shards.IngestSummary:
+    """As `ingest_table`, with a loader that dies of two files."""
+    kept, _ = pictures_of(read_image_table(csv, pseudonyms=AS_GIVEN), csv)
+    sources = [
+        shards.Source(
+            woman_id=woman, exam_id=exam, exam_date=day, laterality=picture.laterality.value,
+            view=picture.view.value, file=picture.file, size_bytes=1, payload=picture,
         )
+        for woman, exam, day, picture in kept
+    ]  # fmt: skip
+    return shards.fill_store(
+        sources, store, load=load_or_die, geometry=SMALL, plan={}, refusals=[], n_files=8,
+        n_not_asked=0, workers=workers, track=silent,
+    )  # fmt: skip
 
 
-def kill_myself(with_signal: int) -> None:
-    os.kill(os.getpid(), with_signal)
+def load_or_die(picture: Picture) -> Mammogram | Refusal:
+    if picture.file.endswith("e0_LMLO.png"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if picture.file.endswith("e0_RCC.png"):
+        raise MemoryError
+    return load_picture(picture)
+
+
+def test_a_fault_of_the_program_is_a_refusal_that_quotes_nothing(tmp_path: Path) -> None:
+    csv = build_pictures(tmp_path, n_exams=1)
+    (tmp_path / "pictures/e0_LCC.png").chmod(0o644)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "prepare_mammogram", raise_secret)
+        with pytest.raises(InputError, match=r"all refused \(unexpected_error: 4\)"):
+            ingest_table(csv, tmp_path / "store", geometry=SMALL)
+    message = pd.read_csv(tmp_path / "store" / "refused.csv")["message"][0]
+    assert "a fault of the program, ZeroDivisionError at shards.py:" in message
+    assert "secret" not in message
+
+
+def raise_secret(*_: object) -> None:
+    raise ZeroDivisionError("secret")
 
 
 INGEST = """

@@ -51,6 +51,10 @@ def test_paths_are_relative_to_the_study_file(tmp_path: Path) -> None:
         ('[study]\nname = "x"\n[simulation]\n[evaluation]\npeers = [1]\n', r"\[\[evaluation.peers\]\]"),
         ('[study]\nname = "x"\n[simulation]\n[images]\nrows = 0\n', "rows above 0"),
         ('[study]\nname = "x"\n[simulation]\n[training]\nrecipe = "best"\n', "recipe"),
+        (
+            '[study]\nname = "x"\n[simulation]\n[images]\ndigitised_film = true\n',
+            r'expected policy = "digitised-film", found digitised_film',
+        ),
     ],
 )
 def test_a_faulty_study_file_is_refused_by_section_and_key(tmp_path: Path, text: str, message: str) -> None:
@@ -83,3 +87,10 @@ def test_a_plan_that_cannot_be_measured_is_refused_before_anything_runs(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         read_study(write(tmp_path, f'[study]\nname = "x"\n[simulation]\n[evaluation]\n{line}\n'))
+
+
+def test_the_intake_policy_is_a_name_or_a_file_beside_the_study_file(tmp_path: Path) -> None:
+    text = '[study]\nname = "x"\n[simulation]\n[images]\npolicy = '
+    assert read_study(write(tmp_path, text + '"implants"\n')).images.policy == "implants"
+    own = read_study(write(tmp_path, text + '"own.toml"\n')).images.policy
+    assert own == str(tmp_path / "own.toml")

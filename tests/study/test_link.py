@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
-from forescreen.study.link import link_exams, with_images
+from forescreen.errors import CohortError
+from forescreen.study.link import link_exams, with_image_density, with_images
 
 
 def table(*rows: tuple[str, str, str]) -> pd.DataFrame:
@@ -41,3 +43,40 @@ def test_a_set_that_loses_its_case_or_all_controls_goes_whole_and_is_counted() -
     assert sorted(kept["exam_id"]) == ["E", "G"]
     assert [e["n"] for e in step["excluded"]] == [3, 2]
     assert step["n_exams"] == len(members) - 3 - 2
+
+
+def manifest(*rows: tuple[str, str, float | None]) -> pd.DataFrame:
+    """A store's manifest as far as density goes: exam, side, percent."""
+    return pd.DataFrame(
+        [
+            {
+                "woman_id": "w",
+                "exam_id": exam,
+                "exam_date": "2010-01-01",
+                "laterality": side,
+                "view": "CC",
+                "percent_density": percent,
+                "dense_area_cm2": None,
+                "breast_area_cm2": None,
+                "density_method": "" if percent is None else "area-v1",
+                "density_flags": "",
+            }
+            for exam, side, percent in rows
+        ]
+    )
+
+
+def test_density_of_the_images_replaces_the_registrys_everywhere() -> None:
+    members = pd.DataFrame({"exam_id": ["A", "B", "C"], "percent_density": [50.0, 60.0, 70.0]})
+    stored = manifest(("A", "L", 10.0), ("A", "R", 20.0), ("B", "L", None))
+    changed = with_image_density(members, stored)
+    assert changed["percent_density"].iloc[0] == 15
+    assert changed["percent_density"].iloc[1:].isna().all()
+    assert changed["density_method"].iloc[0] == "area-v1"
+    assert list(members["percent_density"]) == [50, 60, 70]
+
+
+def test_a_store_without_density_cannot_give_it() -> None:
+    members = pd.DataFrame({"exam_id": ["A"], "percent_density": [50.0]})
+    with pytest.raises(CohortError, match="expected an image store with percent density"):
+        with_image_density(members, manifest(("A", "L", None)))

@@ -21,6 +21,9 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; the same folder continues.")]
 Workers = Annotated[int, typer.Option(help="Processes for image work; 0 = all cores.", min=0)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps, or auto.")]
+Policy = Annotated[
+    str, typer.Option(help="What is accepted: a name of docs/reference/intake-policy.md, or a TOML file.")
+]
 Config = Annotated[Path, typer.Argument(help="A study file, see docs/reference/study.md.")]
 
 
@@ -61,12 +64,14 @@ def simulate(
 
 @app.command()
 def ingest(
-    source: Annotated[Path, typer.Argument(help="A folder of DICOM files, or a CSV of images.")],
+    source: Annotated[
+        Path, typer.Argument(help="A folder of DICOM files, an archive or DICOMDIR, or a CSV of images.")
+    ],
     out: Out,
     rows: Annotated[int, typer.Option(help="Canvas rows.", min=8)] = 128,
     columns: Annotated[int, typer.Option(help="Canvas columns.", min=8)] = 104,
     spacing_mm: Annotated[float, typer.Option(help="Canvas pixel, mm.", min=0.05)] = 2.0,
-    digitised_film: Annotated[bool, typer.Option(help="Accept digitised films, with flags.")] = False,
+    policy: Policy = "screening",
     identity: Annotated[
         str, typer.Option(help="pseudonym: keyed pseudonyms (OUT/../pseudonym.key); study-numbers: as given.")
     ] = "pseudonym",
@@ -81,10 +86,103 @@ def ingest(
         rows=rows,
         columns=columns,
         spacing_mm=spacing_mm,
-        digitised_film=digitised_film,
+        policy=policy,
         identity=identity,
         workers=workers,
     )
+
+
+@app.command()
+def inspect(
+    paths: Annotated[list[Path], typer.Argument(help="DICOM files, or folders of them.", metavar="PATH...")],
+    policy: Policy = "screening",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+    headers_only: Annotated[bool, typer.Option("--headers-only", help="Do not read the pixels.")] = False,
+    workers: Workers = 0,
+) -> None:
+    """Tell what each file is and what intake would do with it; nothing is written.
+
+    Exit code 0: all usable; 1: something refused; 2: nothing to inspect.
+    """
+    from .inspect import run
+
+    run(paths=tuple(paths), policy=policy, as_json=as_json, headers_only=headers_only, workers=workers)
+
+
+@app.command()
+def export(
+    source: Annotated[Path, typer.Argument(help="A DICOM file, a folder of them, an archive or a DICOMDIR.")],
+    out: Out,
+    profile: Annotated[
+        str, typer.Option(help="Whose conversion: forescreen, mirai-dcmtk, ... (docs/reference/profiles.md).")
+    ] = "forescreen",
+    policy: Policy = "screening",
+    left: Annotated[
+        bool,
+        typer.Option("--left/--as-stored", help="Mirror pictures so that the chest wall is on the left."),
+    ] = False,
+    identity: Annotated[str, typer.Option(help="pseudonym or study-numbers.")] = "pseudonym",
+    workers: Workers = 0,
+) -> None:
+    """Write mammograms as the PNGs that a named conversion makes of them, each with its derivation."""
+    from .export import run
+
+    run(
+        source=source,
+        out=out,
+        profile=profile,
+        policy=policy,
+        left=left,
+        identity=identity,
+        workers=workers,
+    )
+
+
+@app.command()
+def deidentify(
+    source: Annotated[Path, typer.Argument(help="A folder of DICOM files, at any depth.")],
+    out: Out,
+    key: Annotated[
+        Path | None, typer.Option(help="Key of the pseudonyms; default OUT/../pseudonym.key, made if absent.")
+    ] = None,
+    blank_outside_breast: Annotated[
+        bool, typer.Option("--blank-outside-breast", help="Blank everything around the breast.")
+    ] = False,
+    keep_dates: Annotated[
+        bool, typer.Option("--keep-dates", help="Leave dates as they are; default: moved per woman.")
+    ] = False,
+    tables: Annotated[
+        Path | None, typer.Option(help="Registry tables to de-identify under the same key, too.")
+    ] = None,
+    workers: Workers = 0,
+) -> None:
+    """Copy mammograms without identity: pseudonyms, moved dates, nothing but what is known to be safe."""
+    from .deidentify import run
+
+    run(
+        source=source,
+        out=out,
+        key=key,
+        blank_outside_breast=blank_outside_breast,
+        keep_dates=keep_dates,
+        tables=tables,
+        workers=workers,
+    )
+
+
+@app.command()
+def density(
+    source: Annotated[Path, typer.Argument(help="An image store, or a folder of DICOM files.")],
+    out: Annotated[Path, typer.Option("--out", help="Where to write the table: density.csv.")],
+    identity: Annotated[
+        str, typer.Option(help="With a folder: pseudonym (OUT/../pseudonym.key) or study-numbers.")
+    ] = "pseudonym",
+    workers: Workers = 0,
+) -> None:
+    """Measure breast density: by area on presentation images, by volume on raw ones."""
+    from .density import run
+
+    run(source=source, out=out, identity=identity, workers=workers)
 
 
 @app.command()
@@ -123,6 +221,7 @@ def score(
     out: Out,
     store: Annotated[Path | None, typer.Option(help="Image store to score.")] = None,
     dicom: Annotated[Path | None, typer.Option(help="Or a folder of DICOM files.")] = None,
+    policy: Policy = "screening",
     identity: Annotated[str, typer.Option(help="With --dicom: pseudonym or study-numbers.")] = "pseudonym",
     device: Device = "auto",
     workers: Workers = 0,
@@ -130,7 +229,16 @@ def score(
     """Score exams and rank them into a worklist for a second reader."""
     from .score import run
 
-    run(model=model, out=out, store=store, dicom=dicom, identity=identity, device=device, workers=workers)
+    run(
+        model=model,
+        out=out,
+        store=store,
+        dicom=dicom,
+        policy=policy,
+        identity=identity,
+        device=device,
+        workers=workers,
+    )
 
 
 @app.command()

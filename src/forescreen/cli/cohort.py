@@ -18,11 +18,12 @@ def run(
         from ..cohort.settings import CohortConfig
         from .identity import choose
 
-        settings = CohortConfig()
+        settings, from_images = CohortConfig(), False
         if config is not None:
             from ..study.config import read_study
 
-            settings = read_study(config).cohort
+            described = read_study(config)
+            settings, from_images = described.cohort, described.images.density == "image"
         started = time.monotonic()
         tables = read_registry(registry, pseudonyms=choose(identity, out.parent))
         links: dict[str, str] = {}
@@ -41,6 +42,11 @@ def run(
         if links:
             selected.members["exam_id"] = selected.members["exam_id"].map(links)
         write_cohort(selected, out)
+        if from_images and store is not None:
+            from ..files import write_csv
+            from ..study.link import with_image_density
+
+            write_csv(out / "members.csv", with_image_density(selected.members, Store.open(store).manifest))
         members = selected.members
         for step in selected.flow:
             say(f"  {step.n_women:>9,} women  {step.n_exams:>9,} exams  {step.step}".replace(",", " "))

@@ -14,12 +14,14 @@ def run(
     out: Path,
     store: Path | None,
     dicom: Path | None,
+    policy: str,
     identity: str,
     device: str,
     workers: int,
 ) -> None:
     """Score every exam of a store, or of a DICOM folder ingested on the model's own canvas."""
     with friendly():
+        from ..dicom.policy import load_policy
         from ..errors import ConfigError
         from ..images.store import Store
         from ..scoring.run import score_store
@@ -31,10 +33,19 @@ def run(
                 found="both" if store else "neither",
                 where="command line",
             )
+        if store is not None and policy != "screening":
+            raise ConfigError(
+                expected="--policy with --dicom",
+                found="--policy with --store",
+                where="command line",
+                remedy="What is in a store was accepted when it was made",
+            )
+        accepted = load_policy(policy)
         track = make_track()
         started = time.monotonic()
         if dicom is not None:
             from ..images.geometry import Geometry
+            from ..ingestion.listing import listing_path, private_folder
             from ..ingestion.run import ingest_dicom
             from ..models.checkpoint import read_card
             from .identity import choose
@@ -50,10 +61,13 @@ def run(
                     spacing_mm=float(canvas["spacing_mm"]),
                 ),
                 pseudonyms=choose(identity, out),
+                policy=accepted,
                 workers=workers or default_workers(),
                 track=track,
             )
             say(f"refused   {show_path(store / 'refused.csv')}")
+            if identity == "pseudonym":
+                say(f"files     {show_path(listing_path(private_folder(store), store))} (private)")
         assert store is not None
         scores = score_store(
             model,

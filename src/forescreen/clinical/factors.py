@@ -175,10 +175,23 @@ def _density(members: pd.DataFrame) -> Coded:
     ]
 
 
+def percent_density_name(members: pd.DataFrame) -> str:
+    """ "Percent density", with the method where `density_method` names one. Raises FactorError for two
+    methods: their numbers are on different scales."""
+    methods = set(members["density_method"].dropna()) - {""} if "density_method" in members else set()
+    if len(methods) > 1:
+        raise FactorError(
+            expected="percent density by one method",
+            found=", ".join(sorted(map(str, methods))),
+            where="members table, column density_method",
+        )
+    return "Percent density" + "".join(f" ({method})" for method in methods)
+
+
 def _percent_density(members: pd.DataFrame) -> Coded:
     return [
         (
-            Column("Percent density", "per 10 percentage points", "percent_density"),
+            Column(percent_density_name(members), "per 10 percentage points", "percent_density"),
             _number(members, "percent_density", 0, 100) / 10,
         )
     ]

@@ -15,14 +15,14 @@ Source: PS3.5 section 7 (data elements, sequences), PS3.10 section 7 (file meta 
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import BinaryIO
 
 from pydicom.datadict import dictionary_VR
 
 from ..errors import DicomError
+from .inflate import MAX_INFLATED_BYTES
+from .inflate import inflated as inflated  # belongs to data_set_start below
 
 UNDEFINED = 0xFFFFFFFF
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
@@ -30,9 +30,11 @@ EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
-#: A deflated data set that grows beyond this is taken for an attack, not for a mammogram.
-MAX_INFLATED_BYTES = 1 << 30
 MAX_DEPTH = 12
+#: Elements, items and fragments of one file; a volume of 100 frames has some ten thousand.
+MAX_HEADERS = 500_000
+#: Bytes of all values that are kept; the largest overlay planes have 3 MB each.
+MAX_KEPT_BYTES = 1 << 26
 
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
@@ -52,10 +54,14 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class PixelData:
-    """Where the pixel data lie: `parts` are (offset, length) of the value or of its fragments."""
+    """Where the pixel data lie: `parts` are (offset, length) of the value or of its fragments.
+
+    Offsets in a deflated file are those of the inflated data set.
+    """
 
     parts: tuple[tuple[int, int], ...]
     encapsulated: bool
+    vr: str = ""  # OB or OW; "" where the encoding has none (implicit VR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +90,17 @@ def read_elements(stream: BinaryIO, wanted: frozenset[int]) -> Elements:
     by_tag = meta.elements(frozenset({_TRANSFER_SYNTAX, 0x00020002}), stop_at_group=0x0003)
     syntax = _uid(by_tag.get(_TRANSFER_SYNTAX))
     media_class = _uid(by_tag.get(0x00020002))
-    if syntax == DEFLATED:
-        stream = inflated(stream)
-        size = stream.seek(0, 2)
-        stream.seek(0)
+    deflated = syntax == DEFLATED
+    if deflated:
+        stream, size = inflated(stream), MAX_INFLATED_BYTES
     explicit, big_endian = _encoding(stream, syntax)
     walker = _Walker(stream, size, explicit=explicit, big_endian=big_endian)
     found = walker.elements(wanted, stop_at_group=None)
+    if deflated:  # its size is known only now
+        walker.require(stream.seek(0, 2))
     if not syntax:
         syntax = EXPLICIT_BIG if big_endian else EXPLICIT_LITTLE if explicit else IMPLICIT_LITTLE
     return Elements(found, syntax, big_endian, walker.pixel_data, media_class)
-
-
-def inflated(stream: BinaryIO) -> BytesIO:
-    """The data set of a deflated file (PS3.5 A.5), from the current position, as a stream of its own."""
-    engine = zlib.decompressobj(wbits=-15)
-    try:
-        plain = engine.decompress(stream.read(), MAX_INFLATED_BYTES)
-    except zlib.error as error:
-        raise _malformed(f"a deflated data set that does not inflate ({error})") from error
-    if engine.unconsumed_tail:
-        raise _malformed(f"a deflated data set of more than {MAX_INFLATED_BYTES >> 20} MiB")
-    if not engine.eof:
-        raise DicomError("truncated_file", expected="a complete deflated data set", found="its beginning")
-    return BytesIO(plain)
 
 
 def data_set_start(stream: BinaryIO) -> None:
@@ -159,6 +152,7 @@ class _Walker:
         self.size = size
         self.explicit = explicit
         self.pixel_data: PixelData | None = None
+        self.n_headers = self.n_kept = self.reached = 0
         order = ">" if big_endian else "<"
         self.tag_length = struct.Struct(order + "HHL").unpack
         self.short_header = struct.Struct(order + "HH2sH").unpack
@@ -186,6 +180,7 @@ class _Walker:
                 if head.strip(b"\0") or end is not None or depth:
                     raise self._cut_short()
                 break
+            self._count()
             vr = b""
             if explicit and head[4:6].isalpha() and head[:2] not in (b"\xfe\xff", b"\xff\xfe"):
                 group, element, vr, length = self.short_header(head)
@@ -203,10 +198,19 @@ class _Walker:
             if tag in (_ITEM_END, _SEQUENCE_END):
                 break
             if tag in _PIXEL_DATA and depth == 0:
-                self.pixel_data = self._locate_pixels(length)
+                self.pixel_data = self._locate_pixels(length, vr.decode("ascii"))
                 break
             self._element(found, wanted, tag, vr, length, depth)
+        if not depth:
+            self.reached = stream.tell()
         return found
+
+    def require(self, size: int) -> None:
+        """Hold the walk against a size that was not known when it began."""
+        parts = self.pixel_data.parts if self.pixel_data else ()
+        if max([self.reached, *(start + length for start, length in parts)]) > size:
+            self.size = size
+            raise self._cut_short()
 
     def _element(
         self,
@@ -229,11 +233,14 @@ class _Walker:
         if tag not in wanted:
             self.stream.seek(end)
             return
-        name = vr.decode("ascii") if vr and vr != b"UN" else dictionary_VR(tag)
+        name = vr.decode("ascii") if vr and vr != b"UN" else _dictionary_vr(tag)
         if name == "SQ":
             found[tag] = Element("SQ", items=self._items(wanted, end, depth + 1))
             self.stream.seek(end)
         else:
+            self.n_kept += length
+            if self.n_kept > MAX_KEPT_BYTES:
+                raise _malformed(f"values of more than {MAX_KEPT_BYTES >> 20} MiB")
             found[tag] = Element(name, self.stream.read(length))
 
     def _items(self, wanted: frozenset[int], end: int | None, depth: int) -> tuple[dict[int, Element], ...]:
@@ -261,7 +268,7 @@ class _Walker:
         self.stream.seek(-len(head), 1)
         return head[4:6].isalpha() and head[4:6].isupper()
 
-    def _locate_pixels(self, length: int) -> PixelData:
+    def _locate_pixels(self, length: int, vr: str) -> PixelData:
         if length != UNDEFINED:
             start = self.stream.tell()
             if start + length > self.size:
@@ -271,7 +278,7 @@ class _Walker:
                     found=str(self.size - start),
                     remedy="Copy the file again from its source",
                 )
-            return PixelData(((start, length),), encapsulated=False)
+            return PixelData(((start, length),), encapsulated=False, vr=vr)
         fragments = []
         while True:
             tag, size = self._item_header()
@@ -283,14 +290,20 @@ class _Walker:
             if self.stream.seek(size, 1) > self.size:
                 raise self._cut_short()
         # The first item is the basic offset table, PS3.5 A.4.
-        return PixelData(tuple(fragments[1:]), encapsulated=True)
+        return PixelData(tuple(fragments[1:]), encapsulated=True, vr=vr)
 
     def _item_header(self) -> tuple[int, int]:
         head = self.stream.read(8)
         if len(head) < 8:
             raise self._cut_short()
+        self._count()
         group, element, length = self.tag_length(head)
         return group << 16 | element, length
+
+    def _count(self) -> None:
+        self.n_headers += 1
+        if self.n_headers > MAX_HEADERS:
+            raise _malformed(f"more than {MAX_HEADERS} elements, items and fragments")
 
     def _cut_short(self) -> DicomError:
         return DicomError(
@@ -299,6 +312,13 @@ class _Walker:
             found=f"data elements that need more than its {self.size} bytes",
             remedy="Copy the file again from its source",
         )
+
+
+def _dictionary_vr(tag: int) -> str:
+    try:
+        return dictionary_VR(tag)
+    except KeyError:  # private, or of a later edition
+        return "UN"
 
 
 def _malformed(found: str) -> DicomError:

@@ -1,47 +1,65 @@
 """A folder of files becomes exams that can be loaded, and refusals with their reasons.
 
-In: a folder, searched in depth. Out: `FolderIndex`: each file is either one of the mammograms of one
-exam or one Refusal, never both and never neither. Only headers are read; `load_mammogram` reads and
-converts the pixels of one image later.
+In: a folder, an archive or a DICOMDIR (`walk`). Out: `FolderIndex`: each file is either one of the
+mammograms of one exam or one Refusal, never both and never neither. Only headers are read;
+`load_mammogram` reads and converts the pixels of one image later. `index_folder` is for what fits in
+memory; large archives go through the same steps with a catalogue on disk (`catalogue`, `ingestion.run`).
 
-An exam is all accepted images with one AccessionNumber (without one: of one patient on one day). Per
-laterality and view one image is kept: implant-displaced before full-field where both passed, then the
-newest by acquisition time (rules of mammocat; docs/reference/dicom.md).
+What makes an exam and which of several images of a view is used: `assemble`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from ..errors import DicomError
+from ..errors import DicomError, unexpected
 from ..identity import Pseudonyms
-from ..processes import worker_pool
+from ..processes import Lost, guarded_map
 from ..progress import Track, silent
-from ..records import STANDARD_VIEWS, Acquisition, Laterality, Mammogram, Refusal, View
-from .gate import Decision, Policy, intent_of, judge
+from ..records import Acquisition, Laterality, Mammogram, Refusal, View
+from .assemble import Found, find
+from .catalogue import Catalogue
+from .findings import intent_of
+from .gate import judge
 from .pixels import PROFILE, present
+from .policy import Policy
 from .read import read_header, read_pixels
+from .syntaxes import codec_of
 from .tags import Header
+from .twins import difference
+from .walk import Located, locate, walk
 
 #: An image whose values differ by less, stored or shown, has no contrast.
 MIN_STORED_RANGE = 16
 MIN_SHOWN_RANGE = 0.05
 #: Part of the picture at the brightest value above which the flag `saturated` is set.
 MAX_SATURATED = 0.25
+#: A header takes a millisecond; a slow share may take this long to give one.
+HEADER_SECONDS = 60.0
+#: A header of any mammogram fits, a deflated data set too.
+HEADER_BYTES = 4 << 30
+#: Headers per message to a worker.
+CHUNK = 64
+
+T = TypeVar("T")
+R = TypeVar("R")
+N = TypeVar("N")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MammogramFile:
     """One accepted image, not yet loaded."""
 
-    path: Path
-    file: str  # relative to the folder, with forward slashes
+    path: Path | Located
+    file: str  # its name in reports
     header: Header
     laterality: Laterality
     view: View
@@ -59,6 +77,7 @@ class ExamFiles:
     exam_date: str  # ISO 8601, "" where unknown
     machine: str
     mammograms: tuple[MammogramFile, ...]
+    missing: tuple[str, ...] = ()  # standard views without an image: "R MLO"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,22 +87,6 @@ class FolderIndex:
     exams: tuple[ExamFiles, ...]
     refusals: tuple[Refusal, ...]
     n_files: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """An accepted header with its file."""
-
-    path: Path
-    file: str
-    header: Header
-    decision: Decision
-
-    @property
-    def slot(self) -> tuple[Laterality, View]:
-        assert self.decision.laterality is not None
-        assert self.decision.view is not None
-        return self.decision.laterality, self.decision.view
 
 
 def index_folder(
@@ -97,41 +100,128 @@ def index_folder(
 ) -> FolderIndex:
     """Exams and refusals of all files below `folder`; bad files are refusals, never errors.
 
-    Files of the names `apart_from` directly in `folder` are no part of the archive and are not counted.
-    Raises DicomError `unreadable_file` when `folder` is no folder.
+    Files are named as they are, also with a key. Files of the names `apart_from` directly in `folder` are
+    no part of the archive and are not counted. Raises DicomError as `walk` does.
     """
-    if not folder.is_dir():
-        raise DicomError(
-            "unreadable_file",
-            expected="a folder of DICOM files",
-            found="no such folder" if not folder.exists() else "a file",
-            where=folder.name,
+    files = [(located, located.label) for located in walk(folder, apart_from=apart_from)]
+    return index_files(files, pseudonyms=pseudonyms, policy=policy, workers=workers, track=track)
+
+
+def index_files(
+    files: Sequence[tuple[Path | Located, str]],
+    *,
+    pseudonyms: Pseudonyms,
+    policy: Policy = Policy(),  # noqa: B008  frozen
+    workers: int = 1,
+    track: Track = silent,
+) -> FolderIndex:
+    """Exams and refusals of files, each with its name in reports."""
+    placed = [(_from_anywhere(file), name) for file, name in files]
+    names = {located.label: name for located, name in placed}
+    with Catalogue(None, Path()) as catalogue:
+        catalogue.take_stock(located for located, _ in placed)
+        headers: dict[int, Header] = {}
+
+        def answers() -> Iterator[tuple[int, Found]]:
+            processes = workers if workers > 1 and catalogue.n_pending() > 1 else 0
+            for number, header in _read(header_or_error, catalogue, processes, track):
+                if isinstance(header, Lost):
+                    yield number, _lost(header)
+                    continue
+                if isinstance(header, Header):
+                    headers[number] = header
+                yield number, find(header, policy, pseudonyms)
+
+        catalogue.note(answers())
+        compare_twins(catalogue, workers=0)
+        catalogue.assemble(names.__getitem__, policy=policy)
+        exams = [
+            ExamFiles(
+                woman_id=exam.woman_id,
+                exam_id=exam.exam_id,
+                exam_date=exam.exam_date,
+                machine=exam.machine,
+                mammograms=tuple(
+                    mammogram_file(
+                        view.located,
+                        names[view.located.label],
+                        headers[view.number],
+                        policy,
+                        (*view.found.flags, *exam.flags),
+                    )
+                    for view in exam.views
+                ),
+                missing=exam.missing,
+            )
+            for exam in catalogue.exams()
+        ]
+        refusals = [refusal for _, refusal in catalogue.refusals(names.__getitem__)]
+        return FolderIndex(
+            exams=tuple(sorted(exams, key=lambda exam: (exam.exam_id, exam.mammograms[0].file))),
+            refusals=tuple(sorted(refusals, key=lambda refusal: refusal.file)),
+            n_files=catalogue.n_files(),
         )
-    ours = {folder / name for name in apart_from}
-    paths = sorted(
-        (p for p in folder.rglob("*") if p not in ours and not p.is_dir()), key=lambda p: p.as_posix()
-    )
-    refusals: list[Refusal] = []
-    candidates: list[_Candidate] = []
-    refused: list[_Candidate] = []
-    for path, found in zip(paths, _headers(paths, workers, track), strict=True):
-        file = path.relative_to(folder).as_posix()
-        if isinstance(found, DicomError):
-            refusals.append(Refusal(file=file, code=found.code, codes=(found.code,), message=str(found)))
-            continue
-        candidate = _Candidate(path, file, found, judge(found, policy))
-        (refused if candidate.decision.reasons else candidates).append(candidate)
-    processed = {candidate.header.exposure: candidate.file for candidate in candidates}
-    refusals.extend(_refusal(candidate, processed) for candidate in refused)
-    exams = []
-    for group in _group(_first_instances(candidates, refusals)):
-        exam = _make_exam(group, pseudonyms, refusals)
-        if exam is not None:
-            exams.append(exam)
-    return FolderIndex(
-        exams=tuple(sorted(exams, key=lambda exam: (exam.exam_id, exam.mammograms[0].file))),
-        refusals=tuple(sorted(refusals, key=lambda refusal: refusal.file)),
-        n_files=len(paths),
+
+
+def _from_anywhere(file: Path | Located) -> Located:
+    """The same file, placed below no folder, so that files of several sources stand side by side."""
+    located = file if isinstance(file, Located) else locate(file)
+    return replace(located, root=".", relative=located.path.as_posix())
+
+
+def source_root(source: Path) -> Path:
+    """The folder below which the files of a source lie: itself, or that of an archive, DICOMDIR or file."""
+    return source if source.is_dir() else source.parent
+
+
+def catalogue_headers(
+    catalogue: Catalogue, *, policy: Policy, pseudonyms: Pseudonyms, workers: int, track: Track = silent
+) -> None:
+    """Read every header that the catalogue does not know yet, in guarded processes (0: in this one)."""
+    found = _read(partial(_find, policy, pseudonyms), catalogue, workers, track)
+    catalogue.note((number, _lost(it) if isinstance(it, Lost) else it) for number, it in found)
+
+
+def compare_twins(catalogue: Catalogue, *, workers: int, track: Track = silent) -> None:
+    """Compare the pixels of files that claim to be the same object, where it was not done yet."""
+    pairs = catalogue.unknown_twins()
+    found = _numbered(_difference, pairs, workers=workers, chunk=1, seconds=2 * HEADER_SECONDS)
+    words = ((pair, ", not compared" if isinstance(it, Lost) else it) for pair, it in found)
+    catalogue.note_twins(track(words, "comparing copies"))
+
+
+def header_or_error(located: Located) -> Header | DicomError:
+    """The header of one file, or the error that says why there is none; a fault of ours is one too."""
+    try:
+        return read_header(located)
+    except DicomError as error:
+        return error
+    except MemoryError:
+        raise
+    except Exception as error:
+        return unexpected(error)
+
+
+def mammogram_file(
+    path: Path | Located, file: str, header: Header, policy: Policy, flags: tuple[str, ...]
+) -> MammogramFile:
+    """An image whose header the policy accepts, under its name for reports, with the flags it was given.
+
+    Raises DicomError with the first reason where the policy refuses it.
+    """
+    decision = judge(header, policy)
+    if decision.reasons or decision.laterality is None or decision.view is None:
+        reason = decision.reasons[0]
+        raise DicomError(reason.code, expected=reason.expected, found=reason.found, remedy=reason.remedy)
+    return MammogramFile(
+        path=path,
+        file=file,
+        header=header,
+        laterality=decision.laterality,
+        view=decision.view,
+        spacing_mm=decision.spacing.mm,
+        spacing_source=decision.spacing.source,
+        flags=flags,
     )
 
 
@@ -164,6 +254,7 @@ def load_mammogram(file: MammogramFile) -> Mammogram:
             intent=intent_of(header),
             voi=presented.voi,
             spacing_source=file.spacing_source,
+            codec=codec_of(header.transfer_syntax),
             pixels_sha256=hashlib.sha256(stored.astype("<u2", copy=False).data).hexdigest(),
         ),
         flags=flags,
@@ -171,163 +262,66 @@ def load_mammogram(file: MammogramFile) -> Mammogram:
 
 
 def _pixel_flags(stored: np.ndarray, shown: np.ndarray) -> tuple[str, ...]:
-    sample = shown[::4, ::4]
-    stored_range = int(stored.max()) - int(stored.min())
+    sample = np.ascontiguousarray(shown[::4, ::4])
+    sampled_range = int(stored[::4, ::4].max()) - int(stored[::4, ::4].min())
     shown_range = float(sample.max() - sample.min())
-    if stored_range < MIN_STORED_RANGE or shown_range < MIN_SHOWN_RANGE:
-        raise DicomError(
-            "low_dynamic_range",
-            expected="an image with contrast",
-            found=f"a range of {stored_range} stored values, {shown_range:.3f} of the grey scale",
-        )
-    return ("saturated",) if float((sample >= 0.999).mean()) > MAX_SATURATED else ()
-
-
-def _refusal(candidate: _Candidate, processed: dict[tuple[str, ...], str]) -> Refusal:
-    """The gate's reasons; for raw pixels also the processed image of the same exposure, if it is there."""
-    decision = candidate.decision
-    codes, message = decision.codes, decision.message
-    partner = processed.get(candidate.header.exposure)
-    if "intent_for_processing" in codes and partner:
-        message = f"{message}; {partner} is the processed image of the same exposure"
-    return Refusal(file=candidate.file, code=codes[0], codes=codes, message=message)
-
-
-def _headers(paths: list[Path], workers: int, track: Track) -> Iterable[Header | DicomError]:
-    label = "reading headers"
-    if workers <= 1 or len(paths) < 2:
-        yield from track(map(_header_or_error, paths), label, len(paths))
-        return
-    with worker_pool(workers) as pool:
-        found = pool.map(_header_or_error, paths, chunksize=max(1, min(64, len(paths) // workers)))
-        yield from track(found, label, len(paths))
-
-
-def _header_or_error(path: Path) -> Header | DicomError:
-    if not path.is_file():
-        return DicomError("unreadable_file", expected="a regular file", found="a link or device")
-    try:
-        return read_header(path)
-    except DicomError as error:
-        return error
-
-
-def _first_instances(candidates: list[_Candidate], refusals: list[Refusal]) -> list[_Candidate]:
-    """One file per SOP instance: the first by name; the others are refused."""
-    first: dict[str, _Candidate] = {}
-    kept = []
-    for candidate in candidates:
-        uid = candidate.header.sop_instance_uid
-        if uid and uid in first:
-            refusals.append(_refuse(candidate, "duplicate_instance", f"the same object as {first[uid].file}"))
-            continue
-        first.setdefault(uid, candidate)
-        kept.append(candidate)
-    return kept
-
-
-def _group(candidates: list[_Candidate]) -> list[list[_Candidate]]:
-    groups: dict[tuple[str, ...], list[_Candidate]] = defaultdict(list)
-    for candidate in candidates:
-        groups[_exam_key(candidate.header)].append(candidate)
-    return list(groups.values())
-
-
-def _exam_key(header: Header) -> tuple[str, ...]:
-    if header.accession:
-        return ("accession", header.accession)
-    if header.patient_id and header.study_date:
-        return ("day", header.patient_id, header.study_date)
-    return ("study", header.patient_id, header.study_uid or header.sop_instance_uid)
-
-
-def _make_exam(group: list[_Candidate], pseudonyms: Pseudonyms, refusals: list[Refusal]) -> ExamFiles | None:
-    patients = {candidate.header.patient_id for candidate in group}
-    if len(patients) > 1:
-        words = f"one patient, found {len(patients)} under one accession number"
-        refusals.extend(_refuse(candidate, "patient_mismatch", words) for candidate in group)
-        return None
-    chosen = _choose_views(_choose_study(group, refusals), refusals)
-    header = chosen[0].header
-    machines = Counter(_machine(candidate.header) for candidate in chosen)
-    mixed = ("mixed_vendors_in_exam",) if len(machines) > 1 else ()
-    number = header.accession
-    if not number:
-        dated = header.patient_id and header.study_date
-        number = f"{header.patient_id}-{header.study_date}" if dated else header.study_uid
-    return ExamFiles(
-        woman_id=pseudonyms.woman(header.patient_id),
-        exam_id=pseudonyms.exam(number),
-        exam_date=min(candidate.header.study_date for candidate in chosen),
-        machine=min(machines, key=lambda name: (-machines[name], name)),
-        mammograms=tuple(_mammogram_file(candidate, mixed) for candidate in chosen),
-    )
-
-
-def _mammogram_file(candidate: _Candidate, more_flags: tuple[str, ...]) -> MammogramFile:
-    laterality, view = candidate.slot
-    spacing = candidate.decision.spacing
-    return MammogramFile(
-        path=candidate.path,
-        file=candidate.file,
-        header=candidate.header,
-        laterality=laterality,
-        view=view,
-        spacing_mm=spacing.mm,
-        spacing_source=spacing.source,
-        flags=candidate.decision.flags + more_flags,
-    )
-
-
-def _choose_study(group: list[_Candidate], refusals: list[Refusal]) -> list[_Candidate]:
-    """Studies are never mixed: the one with most views is used, then the lowest StudyInstanceUID."""
-    studies: dict[str, list[_Candidate]] = defaultdict(list)
-    for candidate in group:
-        studies[candidate.header.study_uid].append(candidate)
-    best = min(studies, key=lambda uid: (-len({c.slot for c in studies[uid]}), uid))
-    for uid, members in studies.items():
-        if uid != best:
-            refusals.extend(
-                _refuse(c, "study_mismatch", f"images of one study, used that of {studies[best][0].file}")
-                for c in members
+    if sampled_range < MIN_STORED_RANGE or shown_range < MIN_SHOWN_RANGE:
+        stored_range = int(stored.max()) - int(stored.min())
+        if stored_range < MIN_STORED_RANGE or shown_range < MIN_SHOWN_RANGE:
+            raise DicomError(
+                "low_dynamic_range",
+                expected="an image with contrast",
+                found=f"a range of {stored_range} stored values, {shown_range:.3f} of the grey scale",
             )
-    return studies[best]
+    return ("saturated",) if np.count_nonzero(sample >= 0.999) > MAX_SATURATED * sample.size else ()
 
 
-def _choose_views(group: list[_Candidate], refusals: list[Refusal]) -> list[_Candidate]:
-    slots: dict[tuple[Laterality, View], list[_Candidate]] = defaultdict(list)
-    for candidate in group:
-        slots[candidate.slot].append(candidate)
-    chosen = []
-    for slot in STANDARD_VIEWS:
-        repeats = sorted(slots.get(slot, []), key=_preference)
-        if repeats:
-            chosen.append(repeats[-1])
-            words = f"one image of {slot[0]} {slot[1]}, used {repeats[-1].file}"
-            refusals.extend(_refuse(older, "duplicate_view_older", words) for older in repeats[:-1])
-    return chosen
+def _read(
+    function: Callable[[Located], R], catalogue: Catalogue, workers: int, track: Track
+) -> Iterator[tuple[int, R | Lost]]:
+    found = _numbered(function, catalogue.pending(), workers=workers, chunk=CHUNK, seconds=HEADER_SECONDS)
+    yield from track(found, "reading headers", catalogue.n_pending())
 
 
-def _preference(candidate: _Candidate) -> tuple[bool, bool, str, int, str]:
-    """Highest is best: whole before partial view, implant-displaced, newest, then any fixed order."""
-    header = candidate.header
-    return (
-        not header.partial_view,
-        candidate.decision.implant_displaced,
-        header.acquired,
-        header.instance_number,
-        header.sop_instance_uid,
+def _numbered(
+    function: Callable[[T], R],
+    pairs: Iterable[tuple[N, T]],
+    *,
+    workers: int,
+    chunk: int,
+    seconds: float,
+) -> Iterator[tuple[N, R | Lost]]:
+    """`guarded_map` over items that carry a number, which stays here."""
+    numbers: deque[N] = deque()
+
+    def items() -> Iterator[T]:
+        for number, item in pairs:
+            numbers.append(number)
+            yield item
+
+    found = guarded_map(
+        function,
+        items(),
+        workers=workers,
+        chunk=chunk,
+        seconds=lambda _: seconds,
+        headroom_bytes=HEADER_BYTES,
     )
+    for result in found:
+        yield numbers.popleft(), result
 
 
-def _machine(header: Header) -> str:
-    return " ".join(part for part in (header.manufacturer, header.model) if part)
+def _find(policy: Policy, pseudonyms: Pseudonyms, located: Located) -> Found:
+    """Header pass of one file; runs in the workers."""
+    try:
+        return find(header_or_error(located), policy, pseudonyms)
+    except Exception as error:
+        return find(unexpected(error), policy, pseudonyms)
 
 
-def _refuse(candidate: _Candidate, code: str, words: str) -> Refusal:
-    return Refusal(
-        file=candidate.file,
-        code=code,
-        codes=(code, *candidate.decision.flags),
-        message=f"{code}: expected {words}" if "found" in words or "used" in words else f"{code}: {words}",
-    )
+def _difference(pair: tuple[Located, Located]) -> str:
+    return difference(*pair)
+
+
+def _lost(lost: Lost) -> Found:
+    return Found(codes=(lost.code,), message=lost.message)

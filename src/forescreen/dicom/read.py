@@ -7,15 +7,18 @@ those bytes. Both raise DicomError and nothing else.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import DicomError
 from .elements import DEFLATED, data_set_start, inflated, read_elements
-from .pixels import Stored, decode
+from .stored import Stored, decode, description_problem, frame_bytes
+from .syntaxes import NATIVE
 from .tags import Header, parse_header
 from .values import WANTED
+from .walk import Located
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path | Located) -> Header:
     """The header of one file. Raises DicomError `unreadable_file`, `not_dicom`, `truncated_file` or
     `malformed_header`.
     """
@@ -29,35 +32,66 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def read_pixels(path: Path, header: Header) -> Stored:
-    """Stored pixel values of the file that `header` was read from.
+def read_pixels(path: Path | Located, header: Header, *, frame: int = 0) -> Stored:
+    """Stored pixel values of one frame of the file that `header` was read from: uint16, or int16 if signed.
 
     Raises DicomError `unreadable_file`, `no_pixel_data`, `truncated_file`,
     `unsupported_transfer_syntax` or `undecodable_pixels`.
     """
     if header.pixel_data is None:
         raise DicomError("no_pixel_data", expected="pixel data", found="none")
+    if description_problem(header):
+        return decode(b"", header)  # raises, before anything is read
+    if not 0 <= frame < header.n_frames:
+        raise DicomError(
+            "undecodable_pixels", expected=f"frame {frame} counted from 0", found=f"{header.n_frames} frames"
+        )
     try:
         with path.open("rb") as file:
-            stream = file
+            stream: BinaryIO = file
             if header.transfer_syntax == DEFLATED:
                 data_set_start(file)
-                stream = inflated(file)  # type: ignore[assignment]
-            parts = []
-            for offset, length in header.pixel_data.parts:
-                stream.seek(offset)
-                part = stream.read(length)
-                if len(part) < length:
-                    raise DicomError(
-                        "truncated_file",
-                        expected=f"{length} bytes of pixel data",
-                        found=str(len(part)),
-                        remedy="The file has changed since its header was read: read the folder again",
-                    )
-                parts.append(part)
+                stream = inflated(file)
+            parts = [_read(stream, *part) for part in _parts_of_frame(stream, header, frame)]
     except OSError as error:
         raise _unreadable(error) from error
     return decode(parts[0] if len(parts) == 1 else b"".join(parts), header)
+
+
+def _parts_of_frame(stream: BinaryIO, header: Header, frame: int) -> list[tuple[int, int]]:
+    """Offsets and lengths of the bytes of one frame."""
+    assert header.pixel_data is not None
+    parts = header.pixel_data.parts
+    if header.transfer_syntax in NATIVE:
+        (start, length), size = parts[0], frame_bytes(header)
+        # No more than the frame, but the padding byte that words in big-endian order may need.
+        return [(start + frame * size, min(size + size % 2, max(length - frame * size, 0)))]
+    if header.n_frames == 1:
+        return list(parts)
+    if len(parts) != header.n_frames:
+        # Several fragments a frame: a stream begins with SOI or SOC (PS3.5 A.4).
+        starts = [i for i, (at, _) in enumerate(parts) if _read(stream, at, 2) in (b"\xff\xd8", b"\xff\x4f")]
+        if len(starts) != header.n_frames or starts[0] != 0:
+            raise DicomError(
+                "undecodable_pixels",
+                expected=f"{header.n_frames} frames",
+                found=f"{len(parts)} fragments, of which {len(starts)} begin one",
+            )
+        return list(parts[starts[frame] : [*starts, len(parts)][frame + 1]])
+    return [parts[frame]]
+
+
+def _read(stream: BinaryIO, offset: int, length: int) -> bytes:
+    stream.seek(offset)
+    part = stream.read(length)
+    if len(part) < length:
+        raise DicomError(
+            "truncated_file",
+            expected=f"{length} bytes of pixel data",
+            found=str(len(part)),
+            remedy="The file has changed since its header was read: read the folder again",
+        )
+    return part
 
 
 def _unreadable(error: OSError) -> DicomError:

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from .elements import Elements, PixelData
 from .values import Code, LookUpTable, Reader, Window, age_years, iso_date
 
+#: Slope or intercept beyond this are damage: float64 would no longer tell stored values apart.
+LARGEST_RESCALE = 1e9
+
 
 @dataclass(frozen=True, slots=True)
 class Grayscale:
@@ -32,6 +35,8 @@ class Grayscale:
     voi_function: str
     padding: tuple[int, int] | None  # lowest and highest padding value, both inclusive
     presentation_shape: str
+    overlay_bits: int = 0  # mask of the cell's bits that hold overlay planes
+    modality_problem: str = ""  # words for a modality LUT or rescale that is there and cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,22 +245,43 @@ def _grayscale(read: Reader) -> Grayscale:
         name = names[i] if i < len(names) else ""
         windows.append(None if center is None or width is None else Window(center, width, name))
     modality_luts = [item.look_up_table(signed=signed) for item in read.items("ModalityLUTSequence")]
+    slope, intercept = read.number("RescaleSlope"), read.number("RescaleIntercept")
+    # The first value that a VOI LUT maps is a modality value: signed when those can be negative.
+    bits = min(max(read.whole("BitsStored") or 16, 1), 16)
+    lowest = -(1 << (bits - 1)) if signed else 0
+    stored_ends = (lowest, lowest + (1 << bits) - 1)
+    ends = [x * (1.0 if slope is None else slope) + (intercept or 0.0) for x in stored_ends]
+    negative = not modality_luts and min(ends) < 0
     return Grayscale(
         photometric=read.word("PhotometricInterpretation"),
         bits_allocated=read.whole("BitsAllocated"),
         bits_stored=read.whole("BitsStored"),
         high_bit=read.whole("HighBit"),
         signed=signed,
-        slope=read.number("RescaleSlope"),
-        intercept=read.number("RescaleIntercept"),
+        slope=slope,
+        intercept=intercept,
         modality_lut=modality_luts[0] if modality_luts else None,
-        # The first value mapped is a modality value: signed when the modality values can be negative.
-        voi_luts=tuple(
-            item.look_up_table(signed=signed or (read.number("RescaleIntercept") or 0) < 0)
-            for item in read.items("VOILUTSequence")
-        ),
+        voi_luts=tuple(item.look_up_table(signed=negative) for item in read.items("VOILUTSequence")),
         windows=tuple(windows),
         voi_function=read.word("VOILUTFunction"),
         padding=None if padding is None or limit is None else (min(padding, limit), max(padding, limit)),
         presentation_shape=read.word("PresentationLUTShape"),
+        overlay_bits=read.overlay_bits(read.whole("BitsAllocated") or 0),
+        modality_problem=_modality_problem(read, modality_luts, slope, intercept),
     )
+
+
+def _modality_problem(
+    read: Reader, luts: list[LookUpTable | None], slope: float | None, intercept: float | None
+) -> str:
+    """A modality transform that is there and cannot be read must not count as none."""
+    if luts and luts[0] is None:
+        return "a modality LUT whose descriptor and data disagree"
+    if luts and (slope not in (None, 1.0) or intercept not in (None, 0.0)):
+        return "both a modality LUT and a rescale"
+    for keyword, value in (("RescaleSlope", slope), ("RescaleIntercept", intercept)):
+        if value is None and read.has(keyword):
+            return f"a {keyword} that is no number"
+    if max(abs(slope or 1.0), abs(intercept or 0.0)) > LARGEST_RESCALE:
+        return "a rescale beyond any detector's values"
+    return "a RescaleSlope of 0" if slope == 0 else ""

@@ -82,7 +82,9 @@ KEYWORDS = """
 # struct formats of the binary number VRs, PS3.5 table 6.2-1
 _BINARY = {"US": "H", "SS": "h", "US or SS": "H", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
 _TAGS = {keyword: tag_of(keyword) for keyword in KEYWORDS}
-WANTED = frozenset(_TAGS.values())
+# OverlayBitsAllocated and OverlayBitPosition of the 16 overlay planes, PS3.3 C.9.2.
+_OVERLAYS = tuple((group << 16 | 0x0100, group << 16 | 0x0102) for group in range(0x6000, 0x6020, 2))
+WANTED = frozenset(_TAGS.values()) | frozenset(tag for pair in _OVERLAYS for tag in pair)
 
 
 class Reader:
@@ -165,6 +167,30 @@ class Reader:
         value: int = struct.unpack_from(self.order + ("h" if signed else "H"), element.value)[0]
         return value
 
+    def overlay_bits(self, bits_allocated: int) -> int:
+        """The bits of a pixel cell that hold overlay planes, as a mask (PS3.5 8.1.2 before 2004).
+
+        A plane with data of its own has one bit allocated, and is not among them.
+        """
+        mask = 0
+        for allocated_tag, position_tag in _OVERLAYS:
+            allocated, position = self._unsigned(allocated_tag), self._unsigned(position_tag)
+            if allocated == bits_allocated and position is not None and 0 < position < bits_allocated:
+                mask |= 1 << position
+        return mask
+
+    def _unsigned(self, tag: int) -> int | None:
+        element = self.values.get(tag)
+        if element is None or len(element.value) < 2:
+            return None
+        value: int = struct.unpack_from(self.order + "H", element.value)[0]
+        return value
+
+    def has(self, keyword: str) -> bool:
+        """Whether the element is there with a value or with items."""
+        element = self.values.get(_TAGS[keyword])
+        return element is not None and bool(element.value.strip(b"\0 ") or element.items)
+
     def items(self, keyword: str) -> list[Reader]:
         """The items of a sequence."""
         element = self.values.get(_TAGS[keyword])
@@ -182,14 +208,17 @@ class Reader:
         )
 
     def look_up_table(self, *, signed: bool) -> LookUpTable | None:
-        """The table of an item of a LUT sequence; None where descriptor and data contradict each other."""
+        """The table of an item of a LUT sequence; None where descriptor and data contradict each other.
+
+        `signed`: values that the table maps can be negative; explicit VRs may say so too (SS).
+        """
         descriptor = self.values.get(_TAGS["LUTDescriptor"])
         data = self.values.get(_TAGS["LUTData"])
         if descriptor is None or data is None or len(descriptor.value) < 6:
             return None
         n_entries, first, bits = struct.unpack_from(self.order + "HHH", descriptor.value)
         n_entries = n_entries or 65536  # PS3.3 C.11.1.1.1: 0 stands for 2**16
-        if signed and first > 32767:
+        if (signed or descriptor.vr == "SS") and first > 32767:
             first -= 65536
         raw = data.value
         if len(raw) == 2 * n_entries:

@@ -1,8 +1,8 @@
 """Which projection of which breast an image is, as its header says.
 
 In: a Header. Out: `ViewReading`: base view, side, modifiers, and what contradicts itself. The coded
-view is authoritative; ViewPosition stands in where no code is given; nothing is repaired (ML is not
-MLO, a side is never guessed).
+view is authoritative; ViewPosition stands in where no code is given; what a description says in words is
+read apart, for the gate to use or not. Nothing is repaired (ML is not MLO, a side is never guessed).
 
 Source: PS3.16 CID 4014 (views) and CID 4015 (view modifiers), with the SNOMED CT codes and the retired
 SNOMED-RT codes that archives still hold; PS3.3 C.8.11.7 (mammography image module).
@@ -10,6 +10,7 @@ SNOMED-RT codes that archives still hold; PS3.3 C.8.11.7 (mammography image modu
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -103,6 +104,40 @@ SCHEMES = frozenset({"SCT", "SRT", "SNM3", "99SDM", ""})
 _POSITIONS: dict[str, BaseView] = {view.value.upper(): view for view in BaseView}
 _POSITION_MODIFIERS = {"AT": Modifier.AXILLARY_TAIL, "CV": Modifier.CLEAVAGE}
 _SIDES = {"L": Laterality.LEFT, "LEFT": Laterality.LEFT, "R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT}
+_BOTH = frozenset({"B", "BOTH", "BILATERAL"})
+
+#: Words of a description that name a projection, a side, or both ("RMLO").
+_VIEW_WORDS: dict[str, BaseView] = {v.value.upper(): v for v in BaseView if v is not BaseView.SPECIMEN}
+_SIDE_WORDS = {**_SIDES, "LT": Laterality.LEFT, "RT": Laterality.RIGHT}
+_JOINED_WORDS = {
+    f"{side}{view.value}": (_SIDES[side], view)
+    for side in ("L", "R")
+    for view in (BaseView.CC, BaseView.MLO, BaseView.XCCL, BaseView.XCCM)
+}
+_SPECIAL_WORDS = frozenset(
+    {
+        "SPOT",
+        "SPT",
+        "MAG",
+        "MAGN",
+        "MAGNIFICATION",
+        "ROLLED",
+        "TAN",
+        "TANGENTIAL",
+        "STEREO",
+        "BIOPSY",
+        "SPECIMEN",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What descriptions say in words; None where they say nothing, or several things."""
+
+    view: BaseView | None
+    laterality: Laterality | None
+    special: str  # a word that speaks of more than a plain view: SPOT, MAG, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +148,30 @@ class ViewReading:
     view_text: str  # what was found, for messages
     view_conflict: bool
     view_unknown: bool  # something is said, but not one of CID 4014
+    view_stated: BaseView | None  # of contradicting ones the coded, else ViewPosition
+    code_unknown: bool  # a view code that is not understood
+    code_text: str  # its scheme, for messages
+    scheme_foreign: bool  # a value of CID 4014 under another scheme, borne out by ViewPosition
     laterality: Laterality | None
     laterality_text: str
     laterality_conflict: bool
+    laterality_stated: Laterality | None  # of contradicting ones the most specific
+    laterality_both: bool  # "both" is said beside a side
     modifiers: frozenset[Modifier]
     modifier_unknown: bool
+    paddle_modifiers: frozenset[Modifier]  # those of `modifiers` that only the paddle's name tells
+    processing: Described  # AcquisitionDeviceProcessingDescription and -Code
+    description: Described  # SeriesDescription and ProtocolName
 
 
 def read_view(header: Header) -> ViewReading:
-    """Base view, side and modifiers of one image from codes, ViewPosition and the paddle's name."""
+    """Base view, side and modifiers of one image from codes, ViewPosition, the paddle's name and words."""
+    position = header.view_position
+    positioned = _POSITIONS.get(position)
     coded: list[BaseView] = []
     modifiers: set[Modifier] = set()
-    unknown_view = unknown_modifier = False
+    unknown_schemes: list[str] = []
+    unknown_modifier = scheme_foreign = False
     for code in header.view_codes:
         view = _look_up(VIEW_CODES, code)
         modifier = _look_up(MODIFIER_CODES, code)  # some writers put modifiers beside the view
@@ -132,33 +179,65 @@ def read_view(header: Header) -> ViewReading:
             coded.append(view)
         elif modifier is not None:
             modifiers.add(modifier)
+        elif positioned is not None and VIEW_CODES.get(code.value) is positioned:
+            coded.append(positioned)
+            scheme_foreign = True
         elif code.value:
-            unknown_view = True
+            unknown_schemes.append(code.scheme)
         for nested in code.modifiers:
             found = _look_up(MODIFIER_CODES, nested)
             if found is not None:
                 modifiers.add(found)
             elif nested.value:
                 unknown_modifier = True
-    position = header.view_position
-    positioned = _POSITIONS.get(position)
     if position in _POSITION_MODIFIERS:
         modifiers.add(_POSITION_MODIFIERS[position])
-    elif position and positioned is None:
-        unknown_view = unknown_view or not coded
-    modifiers |= _paddle_modifiers(header.paddle)
+    position_unknown = bool(position) and positioned is None and position not in _POSITION_MODIFIERS
+    by_paddle = _paddle_modifiers(header.paddle) - modifiers
     views = {*coded} | ({positioned} if positioned is not None else set())
-    laterality, side_text, side_conflict = _read_side(header)
+    laterality, stated, side_text, side_conflict, both = _read_side(header)
     return ViewReading(
         view=next(iter(views)) if len(views) == 1 else None,
         view_text="/".join([*(view.value for view in coded), *([position] if position else [])]),
         view_conflict=len(views) > 1,
-        view_unknown=unknown_view,
+        view_unknown=bool(unknown_schemes) or (position_unknown and not coded),
+        view_stated=coded[0] if coded else positioned,
+        code_unknown=bool(unknown_schemes),
+        code_text=unknown_schemes[0] if unknown_schemes else "",
+        scheme_foreign=scheme_foreign,
         laterality=laterality,
         laterality_text=side_text,
         laterality_conflict=side_conflict,
-        modifiers=frozenset(modifiers),
+        laterality_stated=stated,
+        laterality_both=both,
+        modifiers=frozenset(modifiers | by_paddle),
         modifier_unknown=unknown_modifier,
+        paddle_modifiers=frozenset(by_paddle),
+        processing=read_words(header.processing, header.processing_code),
+        description=read_words(header.series_description, header.protocol),
+    )
+
+
+def read_words(*texts: str) -> Described:
+    """The one view and the one side that descriptions name as words: "R MLO", "LCC", "Mammo-MLO-L"."""
+    views: set[BaseView] = set()
+    sides: set[Laterality] = set()
+    special = ""
+    for word in re.findall(r"[A-Z]+", " ".join(texts).upper()):
+        if word in _JOINED_WORDS:
+            side, view = _JOINED_WORDS[word]
+            sides.add(side)
+            views.add(view)
+        elif word in _VIEW_WORDS:
+            views.add(_VIEW_WORDS[word])
+        elif word in _SIDE_WORDS:
+            sides.add(_SIDE_WORDS[word])
+        elif word in _SPECIAL_WORDS:
+            special = special or word
+    return Described(
+        view=next(iter(views)) if len(views) == 1 else None,
+        laterality=next(iter(sides)) if len(sides) == 1 else None,
+        special=special,
     )
 
 
@@ -177,12 +256,18 @@ def _paddle_modifiers(paddle: str) -> set[Modifier]:
     return found
 
 
-def _read_side(header: Header) -> tuple[Laterality | None, str, bool]:
-    """ImageLaterality, then Laterality, then FrameLaterality; two different sides are a conflict."""
+def _read_side(header: Header) -> tuple[Laterality | None, Laterality | None, str, bool, bool]:
+    """ImageLaterality, then Laterality, then FrameLaterality; two different sides are a conflict.
+
+    The side, the most specific one of contradicting sides, the words, whether they contradict each other,
+    and whether both sides are said beside one.
+    """
     said = [x for x in (header.image_laterality, header.laterality, header.frame_laterality) if x]
-    sides = {_SIDES[x] for x in said if x in _SIDES}
-    conflict = len(sides) > 1
-    # An image of both breasts (B) beside a side is no conflict: Laterality may describe the series.
-    both = bool(said) and said[0] not in _SIDES
-    side = next(iter(sides)) if len(sides) == 1 and not both else None
-    return side, "/".join(said), conflict
+    sides = [_SIDES[x] for x in said if x in _SIDES]
+    conflict = len(set(sides)) > 1
+    # An image of both breasts (B) is no side; B of the series beside the side of the image is no conflict.
+    first_is_side = bool(said) and said[0] in _SIDES
+    side = sides[0] if len(set(sides)) == 1 and first_is_side else None
+    stated = sides[0] if first_is_side else None
+    both = side is not None and any(x in _BOTH for x in said)
+    return side, stated, "/".join(said), conflict, both

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..clinical.factors import percent_density_name
 from ..records import Outcome
 from .outcome_times import DEATH
 from .subgroups import suppressed_levels
@@ -57,6 +58,7 @@ def table_one(
     for name, label in _CONTINUOUS.items():
         if name in members and members[name].notna().any():
             texts = [_mean(parts[o][name]) for o in outcomes]
+            label = percent_density_name(members) if name == "percent_density" else label
             rows.append({"label": label, "level": None, "values": texts})
     for name, label in _CATEGORICAL.items():
         if name not in members or not members[name].notna().any():

@@ -1,13 +1,14 @@
 """Where the breast is: one region, without air, labels, markers, film borders and thin arm folds.
 
-In: presentation values, bright = dense, of a digital mammogram (air exactly 0) or of a digitised film
-(air grey and uneven, padding, white or black frame, labels). Out: a mask at reduced resolution, about
-360 pixels along the long side. The pectoral muscle of an MLO view belongs to the region, as in the
-manual masks of the mini-MIAS films [Suckling1994] it is checked against.
+In: an image of a digital mammogram or of a digitised film, in any positive scale, bright breast on dark air
+or the other way round. Out: a mask at reduced resolution, about 360 pixels along the long side, whether air
+was the brighter one, and a warning where the region may be wrong. The pectoral muscle of an MLO view
+belongs to the region, as in the manual masks of the mini-MIAS films [Suckling1994] it is checked against.
 
-Method: the air level is the mode of the darkest part of the histogram (Otsu's split [Otsu1979]);
-what is brighter by 3 % of the image's range is opened with a square, so that thin strips and letters
-come off; the largest component is grown back and its holes are filled.
+Method: at half that resolution, each mode of the dark and of the bright part of the histogram is tried as
+air; the region above it that looks most like a breast (`plausibility`) decides on the polarity. Then a
+surface is fitted to the air outside (`air`), what rises above it is opened with a square, so that thin
+strips and letters come off; the largest component is grown back and its holes are filled.
 """
 
 from __future__ import annotations
@@ -19,24 +20,32 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from ..errors import ExamError
+from .air import MARGIN, air_levels, find_image, fit_air
+from .plausibility import WORST, likeness
 
 #: Long side of the image in which the breast is looked for: 0.8 mm on a 30 cm detector.
 WORKING_SIDE = 360
-#: Histogram bins over [0, 99th percentile].
-BINS = 256
-#: Air ends this many bins above its mode: best lower tail of Dice on 160 mini-MIAS films.
-AIR_MARGIN = 8
-#: Share of exact zeros from which a dark flat region is taken as digital air or padding.
-ZERO_SHARE = 0.10
-#: A region that fills more of its bounding box than this is a film or a detector, not a breast.
-RECTANGLE = 0.93
 #: Half side of the opening square as a share of the long side: strips below 2.4 % of it come off.
 OPENING = 0.012
+#: How far the outline may move when the level of air is known, share of the long side.
+REACH = 0.04
+#: Dice of two regions from which the surface of air is not fitted again, and the most fits.
+UNCHANGED, MOST_FITS = 0.98, 4
 #: Depth of a white frame around a digitised film (share of each side), how bright it is (share of the
-#: maximum) and how much brighter than what lies inside of it.
+#: range) and how much brighter than what lies inside of it.
 FRAME_DEPTH, FRAME_LEVEL, FRAME_STEP = 0.03, 0.8, 1.12
 #: Smallest breast, share of the image.
 SMALLEST = 0.01
+#: Air is the darkest there is but for padding: its level counts against a region, times this.
+LEVEL_PENALTY = 0.5
+#: Bright air is the rarer: its region must look more like a breast by this much.
+BRIGHT_AIR_PENALTY = 0.1
+#: Regions whose penalties differ by less than this are alike; the one from the darkest level is taken.
+ALIKE = 0.15
+#: Below this certainty, or this lead of one polarity over the other, a warning is given.
+CERTAIN, CERTAIN_LEAD = 0.5, 0.3
+#: Parts of the background at the edge that are smaller than this share of the image are holes in the breast.
+NOTCH = 0.002
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,11 +53,17 @@ class BreastRegion:
     """The breast in an image of `image_shape`, as a mask of blocks of `factor` x `factor` image pixels.
 
     Rows and columns that do not fill a block at the bottom and at the right go with the last block.
+    `bright_air` tells that the image still has to be inverted. `certainty` in [0, 1] is how far the region
+    looks like a breast and stays the same when the level of air is taken higher; `warnings` are keys of
+    WARNINGS.
     """
 
     mask: Bool[np.ndarray, "row column"]
     factor: int
     image_shape: tuple[int, int]
+    bright_air: bool = False
+    certainty: float = 1.0
+    warnings: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
@@ -78,27 +93,142 @@ class BreastRegion:
 
 
 def find_breast(pixels: Float[np.ndarray, "row column"]) -> BreastRegion:
-    """Region of the breast in an image of presentation values (any positive scale, finite).
-
-    Not accepted: bright air (an image that still has to be inverted). Raises ExamError if nothing
-    in the image looks like a breast.
-    """
+    """Region of the breast in an image of finite values. Raises ExamError if nothing looks like one."""
     factor = max(1, -(-max(pixels.shape) // WORKING_SIDE))
-    small = _block_mean(pixels, factor)
-    smooth = ndimage.uniform_filter(small, 3)
-    bright = float(np.percentile(smooth, 99))
-    if not np.isfinite(bright) or bright <= float(smooth.min()):
-        raise ExamError(expected="a breast in the image", found="an image without contrast")
-    if float((smooth < bright / BINS).mean()) <= ZERO_SHARE:  # no digital air, no padding: a whole film
-        small = _without_frame(small)
-    region = _breast_shaped(small, [level * bright / BINS for level in _air_levels(smooth, bright)])
-    if region is None or region.mean() < SMALLEST:
+    values, image = _scaled(block_mean(pixels, factor))
+    first = _first_region(values, image)
+    if first.bright_air:
+        values = 1 - values
+    values = np.where(image, _without_frame(values), 0)
+    region = first.region
+    for _ in range(MOST_FITS):
+        before = region
+        region, stability, penalty = _refined(values, image, before, first.penalty)
+        if _dice(region, before) >= UNCHANGED:
+            break
+    if region.mean() < SMALLEST:
         raise ExamError(expected="a breast in the image", found="no region large enough")
+    certainty = min(stability, float(np.exp(-penalty)))
+    warnings = []
+    if certainty < CERTAIN:
+        warnings.append("breast_uncertain")
+    if first.lead < CERTAIN_LEAD:
+        warnings.append("polarity_uncertain")
     n_rows, n_columns = pixels.shape
-    return BreastRegion(mask=region, factor=factor, image_shape=(n_rows, n_columns))
+    return BreastRegion(
+        mask=region,
+        factor=factor,
+        image_shape=(n_rows, n_columns),
+        bright_air=first.bright_air,
+        certainty=certainty,
+        warnings=tuple(warnings),
+    )
 
 
-def _block_mean(pixels: Float[np.ndarray, "row column"], factor: int) -> Float[np.ndarray, "block_row block"]:
+def _refined(
+    values: Float[np.ndarray, "row column"],
+    image: Bool[np.ndarray, "row column"],
+    region: Bool[np.ndarray, "row column"],
+    penalty: float,
+) -> tuple[Bool[np.ndarray, "row column"], float, float]:
+    """What rises above the air around a region; Dice with the same three times as high; its penalty."""
+    air = fit_air(values, image & ~ndimage.maximum_filter(region, size=7))
+    above = values - air.surface
+    if air.margin > MARGIN:  # noisy air
+        above = ndimage.uniform_filter(above, 3)
+    above[~image] = -1
+    side = max(values.shape)
+    half = max(2, round(OPENING * side))
+    better = _largest_region(above > air.margin, half)
+    if better is None:
+        return region, 0.0, WORST
+    odd = _penalty(better, values, image)
+    if odd > penalty + ALIKE:  # something may hang on it: stay near to what looked like a breast
+        near = ndimage.maximum_filter(region, size=2 * round(REACH * side) + 1)
+        better = _largest_region((above > air.margin) & near, half)
+        if better is None:
+            return region, 0.0, WORST
+        odd = _penalty(better, values, image)
+    higher = _largest_region(above[::2, ::2] > 3 * air.margin, max(2, half // 2))
+    return better, 0.0 if higher is None else _dice(better[::2, ::2], higher), odd
+
+
+def _penalty(
+    region: Bool[np.ndarray, "row column"],
+    values: Float[np.ndarray, "row column"],
+    image: Bool[np.ndarray, "row column"],
+) -> float:
+    """Of a region at full working resolution, judged at half of it."""
+    return likeness(region[::2, ::2], values[::2, ::2], image[::2, ::2]).penalty
+
+
+def _dice(one: Bool[np.ndarray, "row column"], other: Bool[np.ndarray, "row column"]) -> float:
+    return 2.0 * float((one & other).sum()) / float(one.sum() + other.sum())
+
+
+def _scaled(
+    small: Float[np.ndarray, "row column"],
+) -> tuple[Float[np.ndarray, "row column"], Bool[np.ndarray, "row column"]]:
+    """Values as shares of the range of the image, and what is image and not padding."""
+    if not np.isfinite(small).all():
+        raise ExamError(expected="finite pixel values", found="values that are not")
+    image = find_image(small)
+    low, high = np.percentile(small[image], [0.5, 99.5]).tolist()
+    if not high > low:
+        raise ExamError(expected="a breast in the image", found="an image without contrast")
+    return np.clip((small - low) / (high - low), 0, 1).astype(np.float32), image
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _First:
+    """A first region at full working resolution, whether air is bright, its penalty, and by how much the
+    best region of the other polarity is worse."""
+
+    region: Bool[np.ndarray, "row column"]
+    bright_air: bool
+    penalty: float
+    lead: float
+
+
+def _first_region(values: Float[np.ndarray, "row column"], image: Bool[np.ndarray, "row column"]) -> _First:
+    """The region of least penalty at half resolution, of all levels and both polarities."""
+    coarse = ndimage.uniform_filter(block_mean(values, 2), 3)
+    inside = block_mean(image.astype(np.float32), 2) > 0.5
+    half = max(2, round(OPENING * max(coarse.shape)))
+    turned = {
+        bright: np.where(inside, _without_frame(1 - coarse if bright else coarse), 0)
+        for bright in (False, True)
+    }
+    bounds = sorted(
+        (LEVEL_PENALTY * level + BRIGHT_AIR_PENALTY * bright, bright, level)
+        for bright, dark in turned.items()
+        for level in air_levels(dark, inside)
+    )
+    found: dict[bool, list[tuple[float, Bool[np.ndarray, "row column"]]]] = {False: [], True: []}
+    for bound, bright, level in bounds:
+        least = min((penalty for one in found.values() for penalty, _ in one), default=np.inf)
+        if bound > least + CERTAIN_LEAD or (bound > least and found[bright]):
+            continue  # cannot win, nor come near
+        region = _largest_region(turned[bright] > level, half)
+        if region is not None and region.mean() >= SMALLEST:
+            penalty = bound + likeness(region, turned[bright], inside).penalty
+            found[bright].append((penalty, region))
+    if not any(found.values()):
+        raise ExamError(expected="a breast in the image", found="no region large enough")
+    best = {bright: min((p for p, _ in one), default=np.inf) for bright, one in found.items()}
+    bright_air = best[True] < best[False]
+    penalty, region = next(f for f in found[bright_air] if f[0] <= best[bright_air] + ALIKE)
+    twice = np.repeat(np.repeat(region, 2, axis=0), 2, axis=1)
+    after = [(0, n - m) for n, m in zip(values.shape, twice.shape, strict=True)]
+    return _First(
+        region=np.pad(twice, after, mode="edge"),
+        bright_air=bright_air,
+        penalty=penalty,
+        lead=float(best[not bright_air] - penalty),
+    )
+
+
+def block_mean(pixels: Float[np.ndarray, "row column"], factor: int) -> Float[np.ndarray, "block_row block"]:
     """Mean of each whole block. Strided sums: several times faster than a mean over two axes."""
     n_rows, n_columns = (size // factor * factor for size in pixels.shape)
     whole = pixels[:n_rows, :n_columns]
@@ -107,70 +237,15 @@ def _block_mean(pixels: Float[np.ndarray, "row column"], factor: int) -> Float[n
     return np.asarray(both / np.float32(factor**2), dtype=np.float32)
 
 
-def _breast_shaped(
-    small: Float[np.ndarray, "row column"], levels: list[float]
-) -> Bool[np.ndarray, "row column"] | None:
-    """The region above the lowest level that does not leave a rectangle; else the least rectangular."""
-    half = max(2, round(OPENING * max(small.shape)))
-    best, best_fill = None, np.inf
-    for level in levels:
-        region = _largest_region(small > level, half)
-        if region is None:
-            continue
-        rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-        fill = region.sum() / ((rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1))
-        if fill < best_fill:
-            best, best_fill = region, fill
-        if fill <= RECTANGLE:
-            break
-    return best
-
-
 def _without_frame(small: Float[np.ndarray, "row column"]) -> Float[np.ndarray, "row column"]:
     """The film with its white frame set to 0: a step brighter than further inside."""
-    limit = FRAME_LEVEL * float(small.max())
     cut = small.copy()
     for turned in (cut, cut[::-1], cut.T, cut.T[::-1]):  # views: one edge after the other on top
         depth = max(2, round(FRAME_DEPTH * turned.shape[0]))
-        strip = turned[:depth]
-        strip[(strip >= limit) & (strip >= FRAME_STEP * turned[depth])] = 0.0
+        strip, inside = turned[:depth], turned[depth : 2 * depth].mean(axis=0)
+        from_the_edge = np.logical_and.accumulate(strip >= FRAME_LEVEL, axis=0)
+        strip[from_the_edge & (strip >= FRAME_STEP * inside)] = 0.0
     return cut
-
-
-def _air_levels(smooth: Float[np.ndarray, "row column"], bright: float) -> list[int]:
-    """Histogram bins at which air may end, the likeliest first."""
-    bins = (smooth[smooth <= bright] * (BINS / bright)).astype(np.intp)
-    counts = np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS).astype(np.float64)
-    split = _otsu(counts)
-    zero_share = counts[0] / smooth.size
-    dark = counts[: split + 1].copy()
-    if zero_share > 0.02:  # padding or digital air: look for the air of a film beside it
-        dark[0] = 0.0
-    dark = ndimage.gaussian_filter1d(dark, 1.0)
-    mode = int(np.argmax(dark))
-    start = mode
-    while start > 0 and dark[start - 1] > 0.1 * dark[mode]:
-        start -= 1
-    grey_air = mode + max(AIR_MARGIN, round(1.5 * (mode - start)))
-    # A mode of film air stands apart from the breast by a valley and holds some of the image.
-    stands_apart = dark[mode:].min() < 0.5 * dark[mode]
-    holds_enough = dark[max(0, mode - 3) : mode + 4].sum() > 0.02 * smooth.size
-    is_air = bool(stands_apart and holds_enough)
-    if zero_share <= ZERO_SHARE:
-        return [grey_air] if is_air else [AIR_MARGIN, grey_air]
-    if is_air and mode <= BINS // 10:  # darker than any fat: air for certain
-        return [grey_air]
-    return [AIR_MARGIN // 2, grey_air] if is_air else [AIR_MARGIN // 2]
-
-
-def _otsu(counts: Float[np.ndarray, "bin"]) -> int:
-    """Bin that splits a histogram with the largest variance between its two parts [Otsu1979]."""
-    level = np.arange(counts.size)
-    weight, total = np.cumsum(counts), np.cumsum(counts * level)
-    other = weight[-1] - weight
-    apart = total[-1] * weight / weight[-1] - total
-    between = np.divide(apart**2, weight * other, out=np.zeros(counts.size), where=(weight * other) > 0)
-    return int(np.argmax(between))
 
 
 def _largest_region(mask: Bool[np.ndarray, "row column"], half: int) -> Bool[np.ndarray, "row column"] | None:
@@ -186,7 +261,7 @@ def _largest_region(mask: Bool[np.ndarray, "row column"], half: int) -> Bool[np.
     outside, _ = ndimage.label(~region)
     rim = np.unique(np.concatenate([outside[0], outside[-1], outside[:, 0], outside[:, -1]]))
     open_air = np.zeros(int(outside.max()) + 1, dtype=bool)
-    open_air[rim] = True
+    open_air[rim] = np.bincount(outside.ravel(), minlength=open_air.size)[rim] >= NOTCH * mask.size
     open_air[0] = False
     filled: np.ndarray = ~open_air[outside]
     return filled

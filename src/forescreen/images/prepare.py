@@ -13,11 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt16
 
-from ..records import STANDARD_VIEWS, Exam, Mammogram
+from ..errors import ExamError
+from ..records import STANDARD_VIEWS, Density, Exam, Mammogram, View
 from .breast import BreastRegion, find_breast
+from .density import measure_area
 from .geometry import Geometry, Placement, resample
 from .intensity import Anchors, find_anchors
 from .orient import Orientation, Side, find_chest_wall
+from .pectoral import find_pectoral
 
 #: Largest stored value; breast pixels are 1 to WHITE, background is 0.
 WHITE = 65535
@@ -40,6 +43,7 @@ class PreparedView:
     anchors: Anchors
     spacing_mm: tuple[float, float] | None  # of the source image, row and column
     flags: tuple[str, ...]
+    density: Density | None  # by area; None where the breast is too small or too flat for it
 
     @property
     def flipped(self) -> bool:
@@ -78,11 +82,27 @@ def prepare(exam: Exam, geometry: Geometry = Geometry()) -> ExamTensor:  # noqa:
     )
 
 
-def prepare_mammogram(mammogram: Mammogram, geometry: Geometry) -> PreparedView:
-    """One mammogram on the canvas. Raises ExamError if it shows no breast."""
-    region = find_breast(mammogram.pixels)
-    orientation = find_chest_wall(region.mask, mammogram.laterality)
+def prepare_mammogram(
+    mammogram: Mammogram,
+    geometry: Geometry,
+    *,
+    seen: tuple[BreastRegion, Orientation] | None = None,
+) -> PreparedView:
+    """One mammogram on the canvas. Raises ExamError if it shows no breast.
+
+    `seen` are its breast and chest wall where they were found before: what they say about the header is
+    then among the mammogram's flags.
+    """
     flags = list(mammogram.flags)
+    if seen is None:
+        region = find_breast(mammogram.pixels)
+        orientation = find_chest_wall(region.mask, mammogram.laterality)
+        if orientation.agrees is None:
+            _add(flags, "chest_wall_uncertain")
+        elif not orientation.agrees:
+            _add(flags, "laterality_conflict_pixels")
+    else:
+        region, orientation = seen
 
     spacing = mammogram.spacing_mm
     if spacing is None:
@@ -98,10 +118,6 @@ def prepare_mammogram(mammogram: Mammogram, geometry: Geometry) -> PreparedView:
     cover = resample(inside.astype(np.float32), placement, geometry)
     total = resample(values * inside, placement, geometry)
 
-    if orientation.agrees is None:
-        _add(flags, "chest_wall_uncertain")
-    elif not orientation.agrees:
-        _add(flags, "laterality_conflict_pixels")
     breast_mm2 = float(inside.sum()) * row_mm * column_mm
     if float(cover.sum()) * geometry.spacing_mm**2 < 0.99 * breast_mm2:
         _add(flags, "breast_exceeds_canvas")
@@ -111,7 +127,23 @@ def prepare_mammogram(mammogram: Mammogram, geometry: Geometry) -> PreparedView:
         anchors=anchors,
         spacing_mm=spacing,
         flags=tuple(flags),
+        density=view_density(mammogram, region, orientation.chest_wall),
     )
+
+
+def view_density(mammogram: Mammogram, region: BreastRegion, chest_wall: Side) -> Density | None:
+    """Density by area of one view, None where it cannot be measured; MLO views without their muscle."""
+    muscle = np.zeros_like(region.mask)
+    flags: tuple[str, ...] = ()
+    if mammogram.view is View.MLO:
+        found = find_pectoral(mammogram.pixels, region, chest_wall)
+        muscle, flags = found.mask, () if found.found else ("pectoral_not_found",)
+    try:
+        return measure_area(
+            mammogram.pixels, region, muscle, chest_wall, spacing_mm=mammogram.spacing_mm, flags=flags
+        ).density
+    except ExamError:  # the reason is the image's: too little breast, no contrast
+        return None
 
 
 def as_unit(pixels: UInt16[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

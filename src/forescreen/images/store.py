@@ -2,6 +2,7 @@
 
     store/pixels-00000.npy   uint16 [image, row, column], raw, memory-mapped
     store/manifest.parquet   one row per mammogram: where its pixels lie, what it is, what was done
+    store/exams.parquet      one row per exam: machine, missing views, the exam before it; by ingestion
     store/refused.csv        one row per file that was not used, with a reason code
     store/geometry.json      canvas, normalisation version, numbers of images
 
@@ -12,10 +13,16 @@ one after the other, each whole or absent, so that what a killed run finished is
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 import shutil
-from collections.abc import Sequence
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +33,9 @@ import pyarrow.parquet as pq
 from jaxtyping import Int, UInt16
 
 from ..errors import InputError, InterruptedStageError
-from ..files import plain, read_json, remove_leftovers, write_csv, write_json, write_with
-from ..records import STANDARD_VIEWS, Refusal
+from ..files import atomic_write, plain, read_json, remove_leftovers, write_json, write_with
+from ..records import STANDARD_VIEWS, Density, Refusal
+from .density import METHOD
 from .geometry import Geometry
 from .intensity import VERSION
 from .prepare import ExamTensor, as_unit
@@ -36,6 +44,8 @@ from .prepare import ExamTensor, as_unit
 FORMAT = 1
 #: Shards kept open: each is one memory map and one file descriptor.
 OPEN_SHARDS = 64
+#: Shards whose rows make one row group of the manifest: what is in memory when a store is finished.
+SHARDS_PER_GROUP = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +70,23 @@ class StoredView:
     spacing_source: str
     source_sha256: str  # of the decoded stored pixel values
     file: str
+    percent_density: float | None = None  # by `density_method`; None: not measured
+    dense_area_cm2: float | None = None  # None without pixel spacing
+    breast_area_cm2: float | None = None
+    density_method: str = ""
+    density_flags: str = ""  # ";"-joined
+
+
+def density_columns(density: Density | None) -> dict[str, Any]:
+    """The columns of StoredView that hold a density."""
+    if density is None:
+        density = Density(method="", percent=0.0)
+    known = {
+        "percent_density": density.percent if density.method else None,
+        "dense_area_cm2": None if math.isnan(density.dense) else density.dense,
+        "breast_area_cm2": None if math.isnan(density.breast) else density.breast,
+    }
+    return {**known, "density_method": density.method, "density_flags": ";".join(density.flags)}
 
 
 _SCHEMA = pa.schema(
@@ -78,6 +105,8 @@ _SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("transfer_syntax", "photometric", "spacing_source")),
         ("source_sha256", pa.string()),
         ("file", pa.string()),
+        *((name, pa.float64()) for name in ("percent_density", "dense_area_cm2", "breast_area_cm2")),
+        *((name, pa.string()) for name in ("density_method", "density_flags")),
     ]
 )
 
@@ -203,7 +232,8 @@ class StoreWriter:
         self.geometry = geometry
         self._parts = folder / "parts"
         claimed = folder / "plan.json"
-        plan = plain({"format": FORMAT, "normalisation": VERSION, "geometry": geometry, **plan})
+        made_with = {"format": FORMAT, "normalisation": VERSION, "density": METHOD}
+        plan = plain({**made_with, "geometry": geometry, **plan})
         if claimed.exists() and read_json(claimed) != plan:
             raise InterruptedStageError(
                 f"{folder}: this folder holds an image store made from other images or settings. "
@@ -227,35 +257,67 @@ class StoreWriter:
         shard: int,
         views: Sequence[tuple[StoredView, UInt16[np.ndarray, "row column"]]],
         refusals: Sequence[Refusal],
+        notes: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """One shard: its pixels first, then the part manifest that makes it count."""
+        """One shard: its pixels first, then the part manifest that makes it count.
+
+        `notes` are plain values kept with the shard until the store is finished (`notes_of`).
+        """
         pixels = np.zeros((len(views), self.geometry.rows, self.geometry.columns), dtype=np.uint16)
         for i, (_, image) in enumerate(views):
             pixels[i] = image
         write_with(self.folder / _pixels_name(shard), lambda stream: np.save(stream, pixels))
         rows = [asdict(row) | {"shard": shard, "index": i} for i, (row, _) in enumerate(views)]
-        write_json(self._part(shard), {"views": rows, "refusals": [asdict(r) for r in refusals]})
+        refused = [asdict(refusal) for refusal in refusals]
+        write_json(self._part(shard), {"views": rows, "refusals": refused, "notes": list(notes)})
 
-    def finish(self, n_shards: int, refusals: Sequence[Refusal]) -> dict[str, int]:
+    def notes_of(self, n_shards: int) -> Iterator[dict[str, Any]]:
+        """The notes of all shards, in order."""
+        for shard in range(n_shards):
+            yield from read_json(self._part(shard))["notes"]
+
+    def finish(
+        self,
+        n_shards: int,
+        refusals: Iterable[Refusal],
+        *,
+        more: Callable[[], dict[str, Any]] = dict,
+    ) -> dict[str, Any]:
         """Join the parts into manifest and refused.csv, given what was refused before any shard.
 
-        Returns n_stored and n_refused. The parts are removed at the end; a store is finished when
-        `geometry.json` lies in it.
+        Returns the counts of `geometry.json`, which is written last; the parts are removed at the end.
+        `more` is called before that: it may write other tables, and gives counts to add.
         """
-        rows: list[dict[str, Any]] = []
-        refused = list(refusals)
-        for shard in range(n_shards):
-            part = read_json(self._part(shard))
-            rows.extend(part["views"])
-            refused.extend(Refusal(**r | {"codes": tuple(r["codes"])}) for r in part["refusals"])
-        table = pa.Table.from_pylist(rows, schema=_SCHEMA)
-        write_with(self.folder / "manifest.parquet", lambda stream: pq.write_table(table, stream))
-        write_csv(self.folder / "refused.csv", _refused_table(refused))
-        counts = {"n_stored": len(rows), "n_refused": len(refused)}
+        counts: dict[str, Any] = {"n_stored": 0, "n_refused": 0, "refused_by_code": {}, "flags": {}}
+        flags: Counter[str] = Counter()
+        with (
+            atomic_write(self.folder / "manifest.parquet") as stream,
+            pq.ParquetWriter(stream, _SCHEMA) as out,
+        ):
+            for rows in self._groups(n_shards):
+                out.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+                counts["n_stored"] += len(rows)
+                flags.update(flag for row in rows for flag in row["flags"].split(";") if flag)
+        codes = _write_refused(self.folder / "refused.csv", chain(refusals, self._refusals(n_shards)))
+        counts |= {"n_refused": codes.total(), "refused_by_code": dict(sorted(codes.items()))}
+        counts |= {"flags": dict(sorted(flags.items())), **more()}
         about = asdict(self.geometry) | {"format": FORMAT, "normalisation": VERSION, **counts}
         write_json(self.folder / "geometry.json", about)
         self.remove_parts()
         return counts
+
+    def _groups(self, n_shards: int) -> Iterator[list[dict[str, Any]]]:
+        """The rows of the manifest, some shards at a time; at least once, for the schema."""
+        for first in range(0, max(n_shards, 1), SHARDS_PER_GROUP):
+            rows: list[dict[str, Any]] = []
+            for shard in range(first, min(first + SHARDS_PER_GROUP, n_shards)):
+                rows.extend(read_json(self._part(shard))["views"])
+            yield rows
+
+    def _refusals(self, n_shards: int) -> Iterator[Refusal]:
+        for shard in range(n_shards):
+            for refusal in read_json(self._part(shard))["refusals"]:
+                yield Refusal(**refusal | {"codes": tuple(refusal["codes"])})
 
     def remove_parts(self) -> None:
         """Remove the part manifests of a finished store."""
@@ -265,10 +327,25 @@ class StoreWriter:
         return self._parts / f"part-{shard:05d}.json"
 
 
-def _refused_table(refusals: Sequence[Refusal]) -> pd.DataFrame:
-    ordered = sorted(refusals, key=lambda r: (r.file, r.code))
-    rows = [(r.file, r.code, ";".join(r.codes), r.message) for r in ordered]
-    return pd.DataFrame(rows, columns=[f.name for f in fields(Refusal)], dtype=object)
+def _write_refused(path: Path, refusals: Iterable[Refusal]) -> Counter[str]:
+    """refused.csv, sorted by file and code; how often each code is the first. Sorted on disk."""
+    codes: Counter[str] = Counter()
+    sorter = sqlite3.connect("")  # a temporary file
+    try:
+        sorter.execute("CREATE TABLE refused (file TEXT, code TEXT, codes TEXT, message TEXT)")
+        for refusal in refusals:
+            row = (refusal.file, refusal.code, ";".join(refusal.codes), refusal.message)
+            sorter.execute("INSERT INTO refused VALUES (?, ?, ?, ?)", row)
+            codes[refusal.code] += 1
+        with atomic_write(path) as stream:
+            text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+            table = csv.writer(text, lineterminator="\n")
+            table.writerow([f.name for f in fields(Refusal)])
+            table.writerows(sorter.execute("SELECT * FROM refused ORDER BY file, code, rowid"))
+            text.detach()
+    finally:
+        sorter.close()
+    return codes
 
 
 def _pixels_name(shard: int) -> str:

@@ -1,4 +1,4 @@
 """Files become a training store: DICOM folders and tables of pictures, resumable, nothing dropped silently.
 
-Modules, each using only those above it: pictures · table · shards · run.
+Modules in the order of ARCHITECTURE.md, each using only those above it.
 """

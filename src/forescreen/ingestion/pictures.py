@@ -68,7 +68,7 @@ def load_picture(picture: Picture) -> Mammogram | Refusal:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return refuse("undecodable_pixels", "expected a mammogram, found more than 89 million pixels")
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files
-        return refuse("truncated_file", f"expected a whole picture, found a damaged one ({error})")
+        return refuse("truncated_file", f"expected a whole picture, found a damaged one ({_words(error)})")
     if min(stored.shape) < SMALLEST_SIDE:
         size = f"{stored.shape[0]} x {stored.shape[1]}"
         return refuse("image_too_small", f"expected at least {SMALLEST_SIDE} pixels a side, found {size}")
@@ -91,6 +91,11 @@ def load_picture(picture: Picture) -> Mammogram | Refusal:
             pixels_sha256=hashlib.sha256(values.tobytes()).hexdigest(),
         ),
     )
+
+
+def _words(error: Exception) -> str:
+    """What the system says, without the name of the file that it may add."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _has_few_levels(values: np.ndarray) -> bool:

@@ -1,54 +1,58 @@
 """The pixel pass: sources in order, prepared in worker processes, written shard by shard.
 
-In: a list of sources and a function that loads one. Out: a finished store. Sources are cut into shards
+In: a stream of sources and a function that loads one. Out: a finished store. Sources are cut into shards
 of fixed size beforehand, so that a run that was killed continues at the first shard without a part
 manifest and ends with the same bytes. Only small prepared arrays come back from the workers; at most
-one shard of them is in memory.
+one shard of them is in memory, and never the list of sources.
 """
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import pyarrow.parquet as pq
-
-from ..errors import ExamError, InputError, InterruptedStageError
-from ..files import fingerprint
-from ..identity import Pseudonyms
+from ..errors import ExamError, InputError, unexpected
+from ..files import plain, read_json
 from ..images.geometry import Geometry
 from ..images.prepare import PreparedView, prepare_mammogram
-from ..images.store import StoredView, StoreWriter
-from ..processes import worker_pool
+from ..images.store import StoredView, StoreWriter, density_columns
+from ..processes import Lost, guarded_map
 from ..progress import Track
 from ..records import Mammogram, Refusal
 from ..stage import claim
+from .exam_table import ViewOutcome, write_exam_table
+from .examine import Examined
 
 #: Images per shard: 13 MB at the default canvas, a few seconds of work to lose at a kill.
 SHARD_SIZE = 512
 #: Images per message to a worker.
 CHUNK = 8
+#: By the clock, a file may take this long, and so much more per megabyte.
+SECONDS, SECONDS_PER_MEGABYTE = 60.0, 2.0
+#: The largest mammograms take 1 GB from file to canvas.
+IMAGE_BYTES = 4 << 30
 
 P = TypeVar("P")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source(Generic[P]):
-    """One image to ingest: who, which exam, which file, and what its loader needs."""
+    """One image to ingest: who, which exam, which view, which file, and what its loader needs."""
 
     woman_id: str
     exam_id: str
     exam_date: str
-    file: str  # relative to what was given
+    laterality: str
+    view: str
+    file: str  # its name in the store
     size_bytes: int  # -1 where the file does not exist
     payload: P
+    machine: str = ""  # of the exam
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +65,10 @@ class IngestSummary:
     n_not_asked: int  # usable mammograms of exams outside `only_exams`
     n_exams: int
     n_women: int
+    n_with_prior: int  # exams
     refused_by_code: dict[str, int]
     flags: dict[str, int]  # mammograms stored with each flag
+    exam_flags: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,14 +78,13 @@ class _Prepared:
 
 
 def fill_store(
-    sources: Sequence[Source[P]],
+    sources: Iterable[Source[P]],
     folder: Path,
     *,
-    load: Callable[[P], Mammogram | Refusal],
+    load: Callable[[P], Mammogram | Examined | Refusal],
     geometry: Geometry,
-    pseudonyms: Pseudonyms,
     plan: dict[str, Any],
-    refusals: Sequence[Refusal],
+    refusals: Iterable[Refusal],
     n_files: int,
     n_not_asked: int,
     workers: int,
@@ -88,22 +93,29 @@ def fill_store(
 ) -> IngestSummary:
     """Ingest `sources` into the store `folder`; the same call continues an interrupted one.
 
-    `load` is a function of a module (it travels to worker processes); `refusals` are those of the header
-    pass, `plan` what else decides the content. Raises InterruptedStageError if the folder holds another
-    store or a worker was killed, InputError if no image could be used.
+    `sources` (images of one exam side by side) and `refusals` (those of the header pass) are gone through
+    several times and never held. `load` is a function of a module (it travels to worker processes), `plan`
+    what else decides the content. A file that takes its process down is refused alone; with `workers` 0
+    the work is done in this process, and such a file ends it. Raises InterruptedStageError if the folder
+    holds another store, InputError if no image could be used.
     """
-    listing = [(s.file, s.size_bytes, s.woman_id, s.exam_id, s.exam_date) for s in sources]
-    refused = sorted((r.file, r.code) for r in refusals)
-    made_from = {**plan, "shard_size": shard_size, "sources": fingerprint(listing, refused)}
+    n_sources, content = _fingerprint(sources, refusals)
     claim(folder)
-    writer = StoreWriter(folder, geometry, plan=made_from)
-    n_shards = -(-len(sources) // shard_size)
+    writer = StoreWriter(folder, geometry, plan={**plan, "shard_size": shard_size, "sources": content})
+    n_shards = -(-n_sources // shard_size)
     if not writer.is_finished:
-        pending = [shard for shard in range(n_shards) if not writer.has(shard)]
-        work = _work(sources, pending, shard_size, partial(_prepare_one, load, geometry), workers)
-        total = sum(len(sources[s * shard_size : (s + 1) * shard_size]) for s in pending)
-        _write_shards(writer, track(work, "images", total), pseudonyms, sources, shard_size)
-        writer.finish(n_shards, refusals)
+        pending = frozenset(shard for shard in range(n_shards) if not writer.has(shard))
+        outcomes = _work(sources, pending, shard_size, partial(_prepare_one, load, geometry), workers)
+        total = sum(min(shard_size, n_sources - shard * shard_size) for shard in pending)
+        _write_shards(writer, track(outcomes, "images", total), n_sources, shard_size)
+
+        def exams() -> dict[str, Any]:
+            views = (
+                ViewOutcome(**note | {"flags": tuple(note["flags"])}) for note in writer.notes_of(n_shards)
+            )
+            return asdict(write_exam_table(folder / "exams.parquet", views))
+
+        writer.finish(n_shards, refusals, more=exams)
     writer.remove_parts()
     summary = _account(folder, n_files=n_files, n_not_asked=n_not_asked)
     if summary.n_stored == 0:
@@ -116,47 +128,71 @@ def fill_store(
     return summary
 
 
+def _fingerprint(sources: Iterable[Source[P]], refusals: Iterable[Refusal]) -> tuple[int, str]:
+    """Number of sources, and sixteen hex digits that change when any source or refusal does."""
+    digest, n_sources = sha256(), 0
+    for source in sources:
+        about = (source.file, source.size_bytes, source.woman_id, source.exam_id, source.exam_date)
+        digest.update(repr(about).encode("utf-8", "backslashreplace"))
+        n_sources += 1
+    digest.update(b"refused")
+    for refusal in refusals:
+        digest.update(repr((refusal.file, refusal.code)).encode("utf-8", "backslashreplace"))
+    return n_sources, digest.hexdigest()[:16]
+
+
 def _work(
-    sources: Sequence[Source[P]],
-    pending: Sequence[int],
+    sources: Iterable[Source[P]],
+    pending: frozenset[int],
     shard_size: int,
-    prepare_one: Callable[[P], _Prepared | Refusal],
+    prepare_one: Callable[[Source[P]], _Prepared | Refusal],
     workers: int,
-) -> Iterator[tuple[int, int, _Prepared | Refusal]]:
-    """(shard, source index, outcome) in the order of the sources."""
-    spawn = None
-    if workers > 1:
-        spawn = worker_pool(workers)
-    with spawn or nullcontext():
-        for shard in pending:
-            indices = range(shard * shard_size, min((shard + 1) * shard_size, len(sources)))
-            payloads = [sources[i].payload for i in indices]
-            if spawn is None:
-                outcomes: Iterator[_Prepared | Refusal] = map(prepare_one, payloads)
-            else:
-                outcomes = spawn.map(prepare_one, payloads, chunksize=CHUNK)
-            try:
-                for i, outcome in zip(indices, outcomes, strict=True):
-                    yield shard, i, outcome
-            except BrokenProcessPool:
-                raise InterruptedStageError(
-                    "a worker process was killed, perhaps for want of memory. Finished shards are kept: "
-                    "run the same command again, with fewer workers"
-                ) from None
+) -> Iterator[tuple[int, Source[P], _Prepared | Refusal]]:
+    """(index, source, outcome) of the sources of pending shards, in their order."""
+    under_way: deque[tuple[int, Source[P]]] = deque()
+
+    def wanted() -> Iterator[Source[P]]:
+        for index, source in enumerate(sources):
+            if index // shard_size in pending:
+                under_way.append((index, source))
+                yield source
+
+    found = guarded_map(
+        prepare_one,
+        wanted() if pending else (),
+        workers=workers,
+        chunk=CHUNK,
+        seconds=lambda source: SECONDS + SECONDS_PER_MEGABYTE * max(0, source.size_bytes) / 1e6,
+        headroom_bytes=IMAGE_BYTES,
+    )
+    for outcome in found:
+        if isinstance(outcome, Lost):
+            outcome = Refusal(file="", code=outcome.code, codes=(outcome.code,), message=outcome.message)
+        yield *under_way.popleft(), outcome
 
 
 def _prepare_one(
-    load: Callable[[P], Mammogram | Refusal], geometry: Geometry, payload: P
+    load: Callable[[P], Mammogram | Examined | Refusal], geometry: Geometry, source: Source[P]
 ) -> _Prepared | Refusal:
     """One image, loaded and prepared; runs in the workers."""
-    mammogram = load(payload)
-    if isinstance(mammogram, Refusal):
-        return mammogram
     try:
-        view = prepare_mammogram(mammogram, geometry)
+        loaded = load(source.payload)
+        if isinstance(loaded, Refusal):
+            return loaded
+        if isinstance(loaded, Examined):
+            mammogram = loaded.mammogram
+            view = prepare_mammogram(mammogram, geometry, seen=(loaded.region, loaded.orientation))
+        else:
+            mammogram = loaded
+            view = prepare_mammogram(mammogram, geometry)
     except ExamError as error:
         code = "breast_not_found"
         return Refusal(file="", code=code, codes=(code,), message=str(error))
+    except MemoryError:
+        raise
+    except Exception as error:
+        fault = unexpected(error)
+        return Refusal(file="", code=fault.code, codes=(fault.code,), message=str(fault))
     made = mammogram.acquisition
     return _Prepared(
         view=view,
@@ -175,58 +211,64 @@ def _prepare_one(
             "photometric": made.photometric,
             "spacing_source": made.spacing_source,
             "source_sha256": made.pixels_sha256,
+            **density_columns(view.density),
         },
     )
 
 
 def _write_shards(
     writer: StoreWriter,
-    outcomes: Any,
-    pseudonyms: Pseudonyms,
-    sources: Sequence[Source[P]],
+    outcomes: Iterable[tuple[int, Source[P], _Prepared | Refusal]],
+    n_sources: int,
     shard_size: int,
 ) -> None:
     views: list[tuple[StoredView, Any]] = []
     refusals: list[Refusal] = []
-    for shard, i, outcome in outcomes:
-        source = sources[i]
+    notes: list[dict[str, Any]] = []
+    for index, source, outcome in outcomes:
+        who: dict[str, Any] = {
+            "woman_id": source.woman_id,
+            "exam_id": source.exam_id,
+            "exam_date": source.exam_date,
+        }
         if isinstance(outcome, Refusal):
             message, codes = outcome.message, outcome.codes
             refusals.append(Refusal(file=source.file, code=outcome.code, codes=codes, message=message))
         else:
-            # With a key, nothing in the manifest leads back to a woman without it: file names may.
-            file = source.file if pseudonyms.key is None else pseudonyms.exam(source.file)
-            who = {"woman_id": source.woman_id, "exam_id": source.exam_id, "exam_date": source.exam_date}
-            views.append((StoredView(**who, file=file, **outcome.fields), outcome.view.pixels))
-        if i + 1 == min((shard + 1) * shard_size, len(sources)):
-            writer.write(shard, views, refusals)
-            views, refusals = [], []
+            views.append((StoredView(**who, file=source.file, **outcome.fields), outcome.view.pixels))
+        notes.append(plain(_view_outcome(source, outcome)))
+        if index + 1 == min((index // shard_size + 1) * shard_size, n_sources):
+            writer.write(index // shard_size, views, refusals, notes)
+            views, refusals, notes = [], [], []
+
+
+def _view_outcome(source: Source[P], outcome: _Prepared | Refusal) -> ViewOutcome:
+    refused = isinstance(outcome, Refusal)
+    flags = outcome.codes if isinstance(outcome, Refusal) else tuple(outcome.fields["flags"].split(";"))
+    return ViewOutcome(
+        woman_id=source.woman_id,
+        exam_id=source.exam_id,
+        exam_date=source.exam_date,
+        machine=source.machine,
+        laterality=source.laterality,
+        view=source.view,
+        is_stored=not refused,
+        contradicts="laterality_conflict_pixels" in flags,
+        flags=flags,
+    )
 
 
 def _account(folder: Path, *, n_files: int, n_not_asked: int) -> IngestSummary:
     """The summary as the finished store tells it, so that it is the same after a resumed run."""
-    manifest = pq.read_table(
-        folder / "manifest.parquet", columns=["woman_id", "exam_id", "flags"]
-    ).to_pydict()
-    codes = _refused_codes(folder / "refused.csv")
-    n_stored, n_refused = len(manifest["exam_id"]), codes.total()
+    about = read_json(folder / "geometry.json")
+    n_stored, n_refused = about["n_stored"], about["n_refused"]
     assert n_files == n_stored + n_refused + n_not_asked, (n_files, n_stored, n_refused, n_not_asked)
-    flags = Counter(flag for joined in manifest["flags"] for flag in joined.split(";") if flag)
+    names = ("n_stored", "n_refused", "n_exams", "n_women", "n_with_prior")
     return IngestSummary(
         n_files=n_files,
-        n_stored=n_stored,
-        n_refused=n_refused,
         n_not_asked=n_not_asked,
-        n_exams=len(set(manifest["exam_id"])),
-        n_women=len(set(manifest["woman_id"])),
-        refused_by_code=dict(sorted(codes.items())),
-        flags=dict(sorted(flags.items())),
+        **{name: about[name] for name in (*names, "refused_by_code", "flags", "exam_flags")},
     )
-
-
-def _refused_codes(path: Path) -> Counter[str]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return Counter(row["code"] for row in csv.DictReader(stream))
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -4,7 +4,7 @@
     [simulation]   a simulated registry (SimulationConfig)     | one of these
     [registry]     folder, identity                            | three says who
     [images]       table                                       | the women are
-    [images]       dicom or table, identity, digitised_film, rows, columns, spacing_mm
+    [images]       dicom or table, identity, policy, rows, columns, spacing_mm, density
     [mammograms]   how simulated exams are rendered (RenderConfig)
     [cohort]       design, windows, matching, splits (CohortConfig)
     [training]     recipe and its overrides
@@ -50,15 +50,17 @@ class RegistrySection:
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesSection:
-    """Where the mammograms lie and on which canvas they are put (default: the recipe's)."""
+    """Where the mammograms lie, on which canvas they are put (default: the recipe's), and whose percent
+    density the members get: the registry's, or the one measured on the images (never a mixture)."""
 
     dicom: Path | None = None
     table: Path | None = None
     identity: Literal["pseudonym", "study-numbers"] = "pseudonym"
-    digitised_film: bool = False
+    policy: str = "screening"  # of a shipped name, or a TOML file
     rows: int | None = None
     columns: int | None = None
     spacing_mm: float | None = None
+    density: Literal["registry", "image"] = "registry"
 
     def __post_init__(self) -> None:
         for name in ("rows", "columns", "spacing_mm"):
@@ -176,7 +178,7 @@ def read_study(path: Path) -> StudyConfig:
     for peer in peers:
         if not Path(peer.file).is_file():
             raise ConfigError(expected="a CSV of predictions", found="no such file", where=peer.file)
-    sections = {**raw, "evaluation": evaluation}
+    sections = {**raw, "evaluation": evaluation, "images": _images(raw.get("images"), path)}
     if "study" not in raw:
         raise ConfigError(expected="a section [study] with a name", found="none", where=str(path))
     built = {
@@ -185,6 +187,23 @@ def read_study(path: Path) -> StudyConfig:
         if name in raw
     }
     return StudyConfig(**built, peers=peers)
+
+
+def _images(values: object, path: Path) -> object:
+    """The section [images] with a policy's file relative to the study file's folder."""
+    if not isinstance(values, dict):
+        return values
+    if "digitised_film" in values:
+        raise ConfigError(
+            expected='policy = "digitised-film"',
+            found="digitised_film",
+            where=f"{path} [images]",
+            remedy="The key is called policy now and names any intake policy",
+        )
+    policy = values.get("policy")
+    if isinstance(policy, str) and policy.endswith(".toml"):
+        return {**values, "policy": str(path.resolve().parent / policy)}
+    return values
 
 
 _PATHS = frozenset({"folder", "dicom", "table", "pretrained"})

@@ -1,4 +1,4 @@
-"""Registry exams meet the exams that have mammograms.
+"""Registry exams meet the exams that have mammograms, and take over what was measured on these.
 
 An exam of the registry and an exam of the image store are the same visit when their identifiers agree
 (accession number), or else when woman and date agree. Ambiguous dates (two stored exams of one woman on
@@ -10,6 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+
+from ..errors import CohortError
+from ..ingestion.density import densities_of
 
 
 def link_exams(exams: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, str]:
@@ -30,6 +33,31 @@ def link_exams(exams: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, str]:
     met = met.drop_duplicates(["woman_id", "exam_date"], keep=False)
     links.update(zip(met["exam_id"], met["exam_id_stored"], strict=True))
     return links
+
+
+def with_image_density(members: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Members whose percent density is that of their images: mean of the views of each side, then of the
+    sides (`exam_density`). It replaces the registry's everywhere, and is unknown where no view could be
+    measured, so that no column mixes two methods; `density_method` names the method.
+
+    Raises CohortError for a store that holds no density.
+    """
+    if "percent_density" not in manifest or not manifest["percent_density"].notna().any():
+        raise CohortError(
+            expected="an image store with percent density",
+            found="none of its images has one",
+            where="[images] density",
+            remedy="Ingest the images again with this version, or take the registry's",
+        )
+    found = {exam: one.both for exam, one in densities_of(manifest).items()}
+    methods = sorted({density.method for density in found.values()})
+    changed = members.copy()
+    percent = {exam: density.percent for exam, density in found.items()}
+    changed["percent_density"] = changed["exam_id"].map(percent).astype(float).round(3)
+    changed["density_method"] = changed["exam_id"].map({exam: d.method for exam, d in found.items()})
+    if len(methods) != 1:
+        raise CohortError(expected="one method of density", found=", ".join(methods), where="image store")
+    return changed
 
 
 def with_images(

@@ -23,7 +23,8 @@ from .. import __version__
 from ..cohort.image_table import members_from_image_table
 from ..cohort.members import read_cohort, select_cohort, write_cohort
 from ..cohort.registry import RegistryTables, read_registry
-from ..dicom.gate import CODES, Policy
+from ..dicom.policy import load_policy
+from ..dicom.reasons import CODES
 from ..errors import CohortError
 from ..evaluation.plan import PeerTable
 from ..evaluation.run import concordance_lines, evaluate
@@ -40,7 +41,7 @@ from ..simulation.oracle import export_oracle
 from ..simulation.registry import simulate_registry
 from ..stage import MARKER, Stage
 from .config import StudyConfig
-from .link import link_exams, with_images
+from .link import link_exams, with_image_density, with_images
 
 if TYPE_CHECKING:
     from ..training.recipe import Recipe
@@ -169,7 +170,7 @@ class StudyRun:
         geometry = self._recipe().geometry
         made_from: dict[str, Any] = {
             "geometry": plain(geometry),
-            "digitised_film": images.digitised_film,
+            "policy": plain(load_policy(images.policy)),
             "upstream": upstream,
         }
         if not upstream:
@@ -184,7 +185,7 @@ class StudyRun:
                     folder,
                     geometry=geometry,
                     pseudonyms=pseudonyms,
-                    policy=Policy(digitised_film=images.digitised_film),
+                    policy=load_policy(images.policy),
                     apart_from=frozenset({MARKER}),
                     workers=self.workers,
                     track=self.track,
@@ -203,19 +204,23 @@ class StudyRun:
         return self._stage("store", made_from, work)
 
     def _members(self, *, upstream: str) -> str:
+        density = self.config.images.density
+
         def work(folder: Path) -> dict[str, Any]:
             cohort = read_cohort(self.folder / "cohort")
-            stored = frozenset(Store.open(self.folder / "store").exam_ids)
-            kept, step = with_images(cohort.members, stored, matched=self.config.matched)
+            store = Store.open(self.folder / "store")
+            kept, step = with_images(cohort.members, frozenset(store.exam_ids), matched=self.config.matched)
             if kept.empty:
                 raise CohortError(
                     expected="members with mammograms", found="none", where=str(self.folder / "store")
                 )
+            if density == "image":
+                kept = with_image_density(kept, store.manifest)
             write_csv(folder / "members.csv", kept)
             write_json(folder / "flow.json", [*plain(cohort.flow), step])
             return {"exams": len(kept), "lost": len(cohort.members) - len(kept)}
 
-        return self._stage("members", {"upstream": upstream}, work)
+        return self._stage("members", {"density": density, "upstream": upstream}, work)
 
     def _train(self, *, upstream: str) -> str:
         from ..training.run import train_study
@@ -373,6 +378,14 @@ class StudyRun:
             "training": training,
         }
 
+    def _density_words(self, store: Store) -> str:
+        if self.config.images.density == "registry":
+            return "as the registry gives it"
+        methods = sorted(set(store.manifest["density_method"]) - {""})
+        return (
+            f"measured on the images ({', '.join(methods)}); mean of the views of a side, then of the sides"
+        )
+
     def _provenance(self, store: Store) -> dict[str, str]:
         card = read_json(self.folder / "model" / "card.json")
         profiles = sorted(store.manifest["profile"].unique())
@@ -384,6 +397,7 @@ class StudyRun:
             "Networks": str(card.get("n_members", "")),
             "Parameters per network": str(card.get("n_parameters", "")),
             "Model checksum": str(card.get("parameters_sha256", ""))[:16],
+            "Percent density": self._density_words(store),
             "Conversion profile": ", ".join(map(str, profiles)),
             "Image canvas": f"{store.geometry.rows} × {store.geometry.columns} pixels of "
             f"{store.geometry.spacing_mm:g} mm",
