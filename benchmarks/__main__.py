@@ -59,6 +59,12 @@ FIGURES: dict[str, dict[str, str]] = {
         "images_per_s_per_core": "mammograms ingested per second and core (DICOM → store)",
         "fraction_of_bare_decoding": "speed as a fraction of bare pixel decoding",
     },
+    "segmentation": {
+        "breast_ms_full": "finding the breast, 3328 × 2560, milliseconds of one core per image",
+        "pectoral_ms_full": "finding the pectoral muscle, the same images",
+        "breast_ms_small": "finding the breast, 832 × 640, milliseconds of one core per image",
+        "pectoral_ms_small": "finding the pectoral muscle, the same images",
+    },
     "archive": {
         "headers_per_s_per_core": "files through the header pass per second and core, walk to exams",
         "again_per_s_per_core": "the same when no file has changed",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from forescreen.records import Acquisition, Exam, Laterality, Mammogram, View
+from forescreen.simulation.exposure import expose
+from forescreen.simulation.phantom import Subject, build_phantom
 
 
 def build_breast(
@@ -36,6 +38,49 @@ def build_film(*, seed: int = 0, padding: int = 40) -> tuple[np.ndarray, np.ndar
     film[:, columns - 5 :] = 0.99  # lit edge of the film
     wide = np.pad(np.clip(film, 0.001, 1), ((0, 0), (padding, padding)))
     return wide.astype(np.float32), np.pad(mask, ((0, 0), (padding, padding)))
+
+
+def build_oblique(
+    *, seed: int = 0, chest_wall: str = "left", muscle: float = 0.55
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """An oblique view: pixels, breast and pectoral muscle; `muscle` is its height, share of the rows."""
+    rows, columns = 416, 320
+    pixels, breast = build_breast(rows=rows, columns=columns, seed=seed)
+    y, x = np.arange(rows)[:, None] / rows, np.arange(columns)[None, :] / columns
+    axilla = (x < 0.28 - 0.3 * y) & (y < 0.5)  # the breast goes on to the upper edge
+    added = axilla & ~breast
+    pixels = np.where(added, 0.25, pixels)
+    breast = breast | axilla
+    wedge = breast & (x < 0.42 * (1 - y / muscle) * (1 + 0.25 * y / muscle)) if muscle > 0 else breast & False
+    pixels = np.where(wedge, 0.70 + 0.1 * (pixels - 0.3), pixels).astype(np.float32)
+    if chest_wall == "right":
+        pixels, breast, wedge = pixels[:, ::-1], breast[:, ::-1], wedge[:, ::-1]
+    return tuple(np.ascontiguousarray(a) for a in (pixels, breast, wedge))  # type: ignore[return-value]
+
+
+def build_phantom_picture(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """A phantom of the simulation on a detector of 416 x 320 pixels of 0.56 mm: pixels and breast mask.
+
+    Women differ by `number` in size, density and texture; views and sides alternate.
+    """
+    generator = np.random.default_rng(number)
+    subject = Subject(
+        seed=7,
+        woman_id=f"w{number}",
+        exam_id=f"e{number}",
+        bmi=float(generator.uniform(19, 40)),
+        dense_fraction=float(generator.uniform(0.05, 0.85)),
+        trait=float(generator.standard_normal()),
+    )
+    laterality = (Laterality.LEFT, Laterality.RIGHT)[number // 2 % 2]
+    phantom = build_phantom(subject, laterality, (View.CC, View.MLO)[number % 2])
+    exposure = expose(phantom, generator, rows=416, columns=320, spacing_mm=0.56)
+    pixels = np.zeros((416, 320), np.float32)
+    n_rows, n_columns = exposure.levels.shape
+    pixels[exposure.first_row : exposure.first_row + n_rows, :n_columns] = exposure.levels / 4095
+    if laterality is Laterality.RIGHT:
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+    return pixels, pixels > 0
 
 
 def build_mammogram(

@@ -1,5 +1,6 @@
 """Exams become tensors: the breast found, turned, resampled in millimetres, normalised and kept.
 
-Modules, each using only those above it: geometry · breast · orient · pectoral · intensity · prepare · store.
+Modules, each using only those before it: geometry · air · plausibility · breast · orient · pectoral ·
+density · volumetric · intensity · prepare · store · surroundings.
 numpy, scipy and pillow only, so that ingestion workers start fast and stay small.
 """

@@ -3,7 +3,7 @@
 In: a picture at reduced resolution, air darker than breast or the other way round. Out: the part of the
 picture that is image, the levels at which air may end, and the surface of air under which a pixel is air.
 Air is flat but for the haze of a film, the heel of a tube and noise: a surface of second order, fitted to
-what lies outside of a first breast [Otsu1979 is used where no level stands out].
+what lies outside of a first breast. Where no level of grey stands out, Otsu's split is tried [Otsu1979].
 """
 
 from __future__ import annotations
@@ -44,16 +44,17 @@ class Air:
 
 def find_image(picture: Float[np.ndarray, "row column"]) -> Bool[np.ndarray, "row column"]:
     """The picture without the lines of one grey at its edges: padding, lit strips, digital air."""
-    low, high = np.percentile(picture, [0.5, 99.5]).tolist()
-    limit = CONSTANT * (high - low)
     top, bottom, left, right = 0, picture.shape[0], 0, picture.shape[1]
     for axis in (0, 1, 0):
         inner = picture[top:bottom, left:right]
-        inner = inner[::3] if axis == 0 else inner[:, ::3]  # a third of each line tells as much
-        p5, middle, p95 = np.percentile(inner, [5, 50, 95], axis=axis)
+        low, high = np.percentile(inner[::3, ::3], [5, 95]).tolist()
+        limit = CONSTANT * (high - low)
+        # A third of each line tells as much as the whole.
+        p5, middle, p95 = np.percentile(inner[::3] if axis == 0 else inner[:, ::3], [5, 50, 95], axis=axis)
         constant = p95 - p5 <= limit
         before = _leading(constant & (np.abs(middle - middle[0]) <= limit))
         after = _leading((constant & (np.abs(middle - middle[-1]) <= limit))[::-1])
+        before, after = (n if n <= MOST_PADDING * middle.size else 0 for n in (before, after))
         if before + after > MOST_PADDING * middle.size:
             continue
         if axis == 0:
@@ -99,8 +100,7 @@ def fit_air(values: Float[np.ndarray, "row column"], air: Bool[np.ndarray, "row 
     design = _terms(y[at // n_columns], x[at % n_columns])
     target = values.ravel()[at].astype(np.float64)
     keep = np.ones(target.size, dtype=bool)
-    solution: np.ndarray = np.zeros(design.shape[1])
-    noise = 0.0
+    solution, noise = np.zeros(design.shape[1]), 0.0
     solution[0] = np.percentile(target, 25) if target.size else 0.0
     for _ in range(5):
         rest = target - design @ solution

@@ -32,18 +32,27 @@ REACH = 0.04
 #: Dice of two regions from which the surface of air is not fitted again, and the most fits.
 UNCHANGED, MOST_FITS = 0.98, 4
 #: Depth of a white frame around a digitised film (share of each side), how bright it is (share of the
-#: range) and how much brighter than what lies inside of it.
-FRAME_DEPTH, FRAME_LEVEL, FRAME_STEP = 0.03, 0.8, 1.12
+#: range), how much brighter than what lies inside of it, and how much of the side it takes.
+FRAME_DEPTH, FRAME_LEVEL, FRAME_STEP, FRAME_LENGTH = 0.03, 0.8, 1.12, 0.25
 #: Smallest breast, share of the image.
 SMALLEST = 0.01
 #: Air is the darkest there is but for padding: its level counts against a region, times this.
 LEVEL_PENALTY = 0.5
 #: Bright air is the rarer: its region must look more like a breast by this much.
 BRIGHT_AIR_PENALTY = 0.1
+#: A region that is odder than this is none.
+MOST_PENALTY = 4.0
 #: Regions whose penalties differ by less than this are alike; the one from the darkest level is taken.
 ALIKE = 0.15
+#: A refined region that is odder than the first by this much is not taken.
+MUCH_ODDER = 2.5
 #: Below this certainty, or this lead of one polarity over the other, a warning is given.
 CERTAIN, CERTAIN_LEAD = 0.5, 0.3
+#: What a warning means.
+WARNINGS = {
+    "breast_uncertain": "the region does not look much like a breast, or hangs on the level taken for air",
+    "polarity_uncertain": "with light and dark exchanged, another region looks nearly as much like a breast",
+}
 #: Parts of the background at the edge that are smaller than this share of the image are holes in the breast.
 NOTCH = 0.002
 
@@ -93,7 +102,11 @@ class BreastRegion:
 
 
 def find_breast(pixels: Float[np.ndarray, "row column"]) -> BreastRegion:
-    """Region of the breast in an image of finite values. Raises ExamError if nothing looks like one."""
+    """Region of the breast in an image of finite values, whichever of breast and air is the brighter.
+
+    Any scale and offset; padding and lit strips of constant grey may surround the image. Not accepted:
+    several breasts in one image, more than one exposure. Raises ExamError if nothing looks like a breast.
+    """
     factor = max(1, -(-max(pixels.shape) // WORKING_SIDE))
     values, image = _scaled(block_mean(pixels, factor))
     first = _first_region(values, image)
@@ -131,7 +144,7 @@ def _refined(
     region: Bool[np.ndarray, "row column"],
     penalty: float,
 ) -> tuple[Bool[np.ndarray, "row column"], float, float]:
-    """What rises above the air around a region; Dice with the same three times as high; its penalty."""
+    """What rises above the air around a region; its Dice with what rises three times as high; its penalty."""
     air = fit_air(values, image & ~ndimage.maximum_filter(region, size=7))
     above = values - air.surface
     if air.margin > MARGIN:  # noisy air
@@ -149,6 +162,8 @@ def _refined(
         if better is None:
             return region, 0.0, WORST
         odd = _penalty(better, values, image)
+        if odd > penalty + MUCH_ODDER:
+            return region, 0.0, odd
     higher = _largest_region(above[::2, ::2] > 3 * air.margin, max(2, half // 2))
     return better, 0.0 if higher is None else _dice(better[::2, ::2], higher), odd
 
@@ -158,7 +173,6 @@ def _penalty(
     values: Float[np.ndarray, "row column"],
     image: Bool[np.ndarray, "row column"],
 ) -> float:
-    """Of a region at full working resolution, judged at half of it."""
     return likeness(region[::2, ::2], values[::2, ::2], image[::2, ::2]).penalty
 
 
@@ -173,7 +187,8 @@ def _scaled(
     if not np.isfinite(small).all():
         raise ExamError(expected="finite pixel values", found="values that are not")
     image = find_image(small)
-    low, high = np.percentile(small[image], [0.5, 99.5]).tolist()
+    sample = small[::2, ::2]
+    low, high = np.percentile(sample[image[::2, ::2]], [0.5, 99.5]).tolist()
     if not high > low:
         raise ExamError(expected="a breast in the image", found="an image without contrast")
     return np.clip((small - low) / (high - low), 0, 1).astype(np.float32), image
@@ -217,6 +232,8 @@ def _first_region(values: Float[np.ndarray, "row column"], image: Bool[np.ndarra
         raise ExamError(expected="a breast in the image", found="no region large enough")
     best = {bright: min((p for p, _ in one), default=np.inf) for bright, one in found.items()}
     bright_air = best[True] < best[False]
+    if best[bright_air] > MOST_PENALTY:
+        raise ExamError(expected="a breast in the image", found="no region that looks like one")
     penalty, region = next(f for f in found[bright_air] if f[0] <= best[bright_air] + ALIKE)
     twice = np.repeat(np.repeat(region, 2, axis=0), 2, axis=1)
     after = [(0, n - m) for n, m in zip(values.shape, twice.shape, strict=True)]
@@ -242,9 +259,10 @@ def _without_frame(small: Float[np.ndarray, "row column"]) -> Float[np.ndarray, 
     cut = small.copy()
     for turned in (cut, cut[::-1], cut.T, cut.T[::-1]):  # views: one edge after the other on top
         depth = max(2, round(FRAME_DEPTH * turned.shape[0]))
-        strip, inside = turned[:depth], turned[depth : 2 * depth].mean(axis=0)
-        from_the_edge = np.logical_and.accumulate(strip >= FRAME_LEVEL, axis=0)
-        strip[from_the_edge & (strip >= FRAME_STEP * inside)] = 0.0
+        strip = turned[:depth]
+        lit = (strip >= FRAME_LEVEL) & (strip >= FRAME_STEP * turned[depth])
+        if lit.mean(axis=1).max() >= FRAME_LENGTH:  # of a single line; a bright chest wall has fewer
+            strip[lit] = 0.0
     return cut
 
 

@@ -1,38 +1,44 @@
 """Where the pectoral muscle is in an oblique view: a bright wedge between chest wall and upper edge.
 
-In: presentation values, the breast region and the side of the chest wall. Out: a mask on the grid of the
-region, or "not found". Meant for MLO views; CC views rarely show more than a sliver and are not searched
-by those who call.
+In: the image, its breast region and the side of the chest wall. Out: a mask on the grid of the region, or
+"not found". Meant for MLO views, head upwards; CC views show a sliver of muscle at most, and those who call
+do not search them.
 
-Method: grey values become ranks within the breast, so that only their order counts and no tone curve
-matters. Of all straight lines that cut a wedge off the upper chest-wall corner, the best is the one with
-the longest and steadiest step from bright to dark across it [Karssemeijer1998]. A path of least cost
-[Dijkstra1959] within a strip along that line then follows the curved border.
+Method: of all straight lines that cut a wedge off the upper chest-wall corner, the best is the one with the
+longest and steadiest step from bright to dark across it, and a wedge brighter than the band beyond it
+[Karssemeijer1998]. A path of least cost [Dijkstra1959] within a strip along that line follows the curved
+border; it is found once more along the line through the clear parts of the first one. Grey is linear within
+the breast, mixed with its rank there, so that a tone curve matters little.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
 from .breast import BreastRegion, block_mean
 from .orient import Side
 
+#: Share of linear grey (2nd to 98th percentile) in the mean of grey and rank that is searched.
+LINEAR = 0.75
 #: Angles of the border's normal against the row direction, in degrees: 0 would be a border parallel to the
 #: chest wall, 90 one parallel to the upper edge.
 ANGLES = tuple(range(10, 66, 3))
 #: Half width of the two bands whose grey is compared across the border, share of the breast's height.
 BAND = 0.02
-#: A step of this many ranks (of 1) counts in full; more does not count more, so that no letter decides.
+#: A step of this share of the range counts in full; more does not count more, so that no letter decides.
 FULL_STEP = 0.25
 #: Depth of the skin zone, share of the breast's height.
 SKIN = 0.04
-#: Width of the band beyond the border that is compared with the wedge, and the difference of their mean ranks
+#: Width of the band beyond the border that is compared with the wedge, and the difference of their mean grey
 #: that counts in full.
 BESIDE, FULL_CONTRAST = 0.15, 0.2
+#: Width of a line in pixels; lines of fewer points than this share of the height count as having so many.
+BIN, SHORTEST = 2, 0.08
 #: Where the border may meet the chest wall at most, and its least distance from the corner (of the height).
 LOWEST_END, NEAREST = 0.95, 0.04
 #: Half width of the strip in which the curved border is looked for, share of the breast's height.
@@ -40,17 +46,20 @@ STRIP = 0.07
 #: What the edge of that strip costs, and a step aside, in full steps of grey.
 OFF_LINE, ASIDE = 0.5, 0.1
 #: Share of the breast that a muscle may take.
-SMALLEST, LARGEST = 0.005, 0.5
-#: Mean step along the border and mean difference of wedge and band beyond (ranks) from which a muscle is
-#: certain, and the certainty below which it is not reported.
-CERTAIN_STEP, CERTAIN_CONTRAST, LEAST = 0.15, 0.2, 0.4
+SMALLEST, LARGEST = 0.005, 0.4
+#: Mean step along the border and mean difference of wedge and band beyond (of the range) from which a muscle
+#: is certain, and the certainty below which it is not reported.
+CERTAIN_STEP, CERTAIN_CONTRAST, LEAST = 0.15, 0.2, 0.5
+#: A muscle is even: its darker third ends this much above the middle of the band beyond where it is certain.
+DARKER_THIRD, CERTAIN_EVENNESS = 33, 0.15
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PectoralMuscle:
     """The muscle as a mask on the grid of the breast region; all False where none was found.
 
-    `certainty` in [0, 1] grows with the step of grey across the border; 0 without muscle.
+    `certainty` in [0, 1] grows with the step of grey across the border and with the grey of the muscle
+    against that of the breast beside it; it is 0 where no muscle was found.
     """
 
     mask: Bool[np.ndarray, "row column"]
@@ -68,7 +77,7 @@ def find_pectoral(
     breast = region.mask
     if chest_wall is Side.RIGHT:
         small, breast = small[:, ::-1], breast[:, ::-1]
-    muscle, certainty = _wedge(_ranks(small, breast), breast)
+    muscle, certainty = _wedge(_grey(small, breast), breast)
     found = certainty >= LEAST and SMALLEST <= float(muscle.sum() / breast.sum()) <= LARGEST
     if not found:
         muscle = np.zeros_like(breast)
@@ -79,20 +88,22 @@ def find_pectoral(
     )
 
 
-def _ranks(
+def _grey(
     small: Float[np.ndarray, "row column"], breast: Bool[np.ndarray, "row column"]
 ) -> Float[np.ndarray, "row column"]:
-    """Share of the breast that is darker than each pixel, smoothed; 0 outside."""
+    """Linear grey and share of the breast that is darker, mixed, in [0, 1]; 0 outside."""
     inside = small[breast]
     order = np.sort(inside[:: max(1, inside.size // 4096)])
-    ranks = np.zeros(small.shape, np.float32)
-    ranks[breast] = np.searchsorted(order, inside) / order.size
-    return ranks
+    grey = np.zeros(small.shape, np.float32)
+    low, high = order[order.size // 50], order[-1 - order.size // 50]
+    linear = np.clip((inside - low) / max(high - low, 1e-12), 0, 1)
+    grey[breast] = LINEAR * linear + (1 - LINEAR) * np.searchsorted(order, inside) / order.size
+    return grey
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """A straight border: the angle of its normal (radians), its distance from the corner at `top`, `left`."""
+    """A straight border: angle of its normal (radians) and distance from the corner at `top`, `left`."""
 
     angle: float
     distance: float
@@ -101,59 +112,60 @@ class _Line:
 
 
 def _wedge(
-    ranks: Float[np.ndarray, "row column"], breast: Bool[np.ndarray, "row column"]
+    grey: Float[np.ndarray, "row column"], breast: Bool[np.ndarray, "row column"]
 ) -> tuple[Bool[np.ndarray, "row column"], float]:
     """The best wedge at the upper left, and how certain it is."""
     rows, columns = np.flatnonzero(breast.any(axis=1)), np.flatnonzero(breast.any(axis=0))
     top, left = int(rows[0]), int(columns[0])
     height = int(rows[-1]) - top + 1
-    found = _best_line(ranks[top : rows[-1] + 1, left:], breast[top : rows[-1] + 1, left:])
+    found = _best_line(grey[top : rows[-1] + 1, left:], breast[top : rows[-1] + 1, left:])
     if found is None:
         return np.zeros_like(breast), 0.0
     line = _Line(angle=found[0], distance=found[1], top=top, left=left)
     for _ in range(2):  # the second time along the line through the clear parts of the first path
-        path = _follow(ranks, breast, line, height)
+        path = _follow(grey, breast, line, height)
         line = path.straightened()
-    return _cut_off(ranks, breast, path, height)
+    return _cut_off(grey, breast, path, height)
 
 
 def _best_line(
-    ranks: Float[np.ndarray, "row column"], breast: Bool[np.ndarray, "row column"]
+    grey: Float[np.ndarray, "row column"], breast: Bool[np.ndarray, "row column"]
 ) -> tuple[float, float] | None:
     """Angle of the normal (radians) and distance from the upper left corner of the best straight border."""
     height = breast.shape[0]
     sigma = BAND * height
     weight = ndimage.gaussian_filter(breast.astype(np.float32), sigma)
-    smooth = ndimage.gaussian_filter(np.where(breast, ranks, 0), sigma) / np.maximum(weight, 1e-3)
+    smooth = ndimage.gaussian_filter(np.where(breast, grey, 0), sigma) / np.maximum(weight, 1e-3)
     scale = 2.5 * sigma / FULL_STEP
     across, down = np.gradient(smooth, axis=1) * scale, np.gradient(smooth, axis=0) * scale
     # The breast gets darker towards the skin, in the same direction: the skin zone has no say.
     depth = 2 * round(SKIN * height) + 1
     inner = ndimage.minimum_filter(breast, size=depth, mode="nearest")
-    y, x = np.nonzero(inner)
+    y, x = (2 * i for i in np.nonzero(inner[::2, ::2]))  # every second pixel tells as much
     if y.size == 0:
         return None
     across, down, grey = across[y, x], down[y, x], smooth[y, x]
-    band = round(BESIDE * height)
     best, found = 0.0, None
     for degrees in ANGLES:
-        angle = np.deg2rad(degrees)
-        bins = (x * np.cos(angle) + y * np.sin(angle)).astype(np.intp)
+        angle = math.radians(degrees)
+        bins = ((x * np.cos(angle) + y * np.sin(angle)) / BIN).astype(np.intp)
         step = np.clip(-(across * np.cos(angle) + down * np.sin(angle)), -1, 1)
-        n = np.bincount(bins, minlength=1).astype(np.float64)
+        n = np.bincount(bins).astype(np.float64)
         total, sums = np.bincount(bins, step), np.bincount(bins, grey)
         # Grey of the whole wedge and of a band beyond it.
         n_wedge, wedge = np.cumsum(n), np.cumsum(sums)
-        ahead = np.minimum(np.arange(n.size) + band, n.size - 1)
+        ahead = np.minimum(np.arange(n.size) + round(BESIDE * height / BIN), n.size - 1)
         n_beyond, beyond = n_wedge[ahead] - n_wedge, wedge[ahead] - wedge
         contrast = wedge / np.maximum(n_wedge, 1) - beyond / np.maximum(n_beyond, 1)
-        distance = np.arange(n.size)
+        distance = BIN * (np.arange(n.size) + 0.5)
         meets = (distance < LOWEST_END * height * np.sin(angle)) & (distance > NEAREST * height)
-        score = total / np.sqrt(np.maximum(n, 0.15 * height)) * np.clip(contrast / FULL_CONTRAST, 0.2, 1)
+        meets &= n_wedge <= LARGEST * y.size
+        # Long and steady lines, with a wedge brighter than what lies beyond.
+        score = total / np.sqrt(np.maximum(n, SHORTEST * height)) * np.clip(contrast / FULL_CONTRAST, 0.2, 1)
         score[~meets] = 0
         i = int(np.argmax(score))
         if score[i] > best:
-            best, found = float(score[i]), (float(angle), i + 0.5)
+            best, found = float(score[i]), (angle, float(distance[i]))
     return found
 
 
@@ -183,7 +195,7 @@ class _Path:
 
 
 def _follow(
-    ranks: Float[np.ndarray, "row column"],
+    grey: Float[np.ndarray, "row column"],
     breast: Bool[np.ndarray, "row column"],
     line: _Line,
     height: int,
@@ -196,7 +208,7 @@ def _follow(
     s = np.arange(-half - band, half + band + 1.0)
     y = line.top + (line.distance + s) * sin + (t * cos)[:, None]
     x = line.left + (line.distance + s) * cos - (t * sin)[:, None]
-    strip = ndimage.map_coordinates(ranks, [y, x], order=1, mode="nearest")
+    strip = ndimage.map_coordinates(grey, [y, x], order=1, mode="nearest")
     seen = ndimage.map_coordinates(breast.astype(np.float32), [y, x], order=1, mode="constant")
     strip = ndimage.uniform_filter1d(strip, band + 1, axis=0, mode="nearest")
     sums = np.cumsum(np.pad(strip, ((0, 0), (1, 0))), axis=1)
@@ -209,7 +221,7 @@ def _follow(
 
 
 def _cut_off(
-    ranks: Float[np.ndarray, "row column"], breast: Bool[np.ndarray, "row column"], path: _Path, height: int
+    grey: Float[np.ndarray, "row column"], breast: Bool[np.ndarray, "row column"], path: _Path, height: int
 ) -> tuple[Bool[np.ndarray, "row column"], float]:
     """What lies before the border, and how certain it is: by the step across it where the breast is, and by
     the grey of the wedge against that of a band beyond."""
@@ -222,25 +234,32 @@ def _cut_off(
     )
     muscle = np.zeros_like(breast)
     muscle[y, x] = beyond < 0
-    inside, outside = ranks[y, x][beyond < 0], ranks[y, x][(beyond >= 0) & (beyond < BESIDE * height)]
+    inside, outside = grey[y, x][beyond < 0], grey[y, x][(beyond >= 0) & (beyond < BESIDE * height)]
     if inside.size == 0 or outside.size == 0:
         return muscle, 0.0
     contrast = float(inside.mean() - outside.mean())
+    evenness = float(np.percentile(inside, DARKER_THIRD) - np.median(outside))
     step = float(path.step.mean())
-    return muscle, float(np.clip(min(step / CERTAIN_STEP, contrast / CERTAIN_CONTRAST), 0, 1))
+    certainty = min(step / CERTAIN_STEP, contrast / CERTAIN_CONTRAST, evenness / CERTAIN_EVENNESS)
+    return muscle, float(np.clip(certainty, 0, 1))
 
 
-def _cheapest(cost: Float[np.ndarray, "along across"]) -> np.ndarray:
+def _cheapest(cost: Float[np.ndarray, "along across"]) -> Int[np.ndarray, "along"]:
     """Index across for each step along, of the path with the least sum that moves by one at most."""
-    total = cost.astype(np.float64).copy()
-    came = np.zeros(cost.shape, np.int8)
-    for i in range(1, cost.shape[0]):
-        before = np.pad(total[i - 1], 1, constant_values=np.inf)
-        choices = np.stack([before[:-2] + ASIDE, before[1:-1], before[2:] + ASIDE])
-        came[i] = np.argmin(choices, axis=0) - 1
-        total[i] += choices[came[i] + 1, np.arange(cost.shape[1])]
-    path = np.empty(cost.shape[0], np.intp)
-    path[-1] = int(np.argmin(total[-1]))
-    for i in range(cost.shape[0] - 1, 0, -1):
-        path[i - 1] = path[i] + came[i, path[i]]
+    n_along, n_across = cost.shape
+    came = np.zeros(cost.shape, np.intp)
+    before = np.full(n_across + 2, np.inf)  # walls at either side
+    before[1:-1] = cost[0]
+    choices = np.empty((3, n_across))
+    every = np.arange(n_across)
+    for i in range(1, n_along):
+        np.add(before[:-2], ASIDE, out=choices[0])
+        choices[1] = before[1:-1]
+        np.add(before[2:], ASIDE, out=choices[2])
+        came[i] = choices.argmin(axis=0)
+        before[1:-1] = cost[i] + choices[came[i], every]
+    path = np.empty(n_along, np.intp)
+    path[-1] = int(np.argmin(before[1:-1]))
+    for i in range(n_along - 1, 0, -1):
+        path[i - 1] = path[i] + came[i, path[i]] - 1
     return path
