@@ -54,6 +54,7 @@ def test_a_store_tells_the_density_of_its_views_sides_and_exams(tmp_path: Path) 
     assert set(table["method"]) == {"area-v1"}
     assert (manifest.loc[manifest["view"] == "CC", "breast_area_cm2"] > 100).all()
     exam, views = rows(table, "exam").iloc[0], rows(table, "view").iloc[:4]
+    assert list(rows(table, "side")["n_views"][:2]) == [2, 2]
     by_side = views.groupby("laterality")["percent"].mean()
     assert exam["percent"] == pytest.approx(by_side.mean(), abs=0.02)
     assert densities_of(manifest)["e0"].both.percent == pytest.approx(exam["percent"], abs=0.01)

@@ -6,7 +6,7 @@ Made for presentation images, film or digital; the pectoral muscle counts neithe
 
 Method "area-v1", in the order of the code: grey between the darkest and the brightest of the breast
 (brightness and contrast of the machine go); minus the grey of fat at that distance from the skin, a rising
-lower envelope (thinning towards the skin goes); then two numbers for each block and three for the image, of
+lower envelope (thinning towards the skin goes); then two numbers for each block and two for the image, of
 scale-free neighbourhoods, into a logistic model. Dense area is the sum of its probabilities, so that a film
 that is half certain everywhere is not called fatty. Coefficients: `tables/area_density.csv`, fitted by
 `docs/density.py` to 33 films of DDSM with drawn tissue [Tiryaki2022]; docs/density.md tells how far off they
@@ -44,14 +44,12 @@ FAT_QUANTILE, RINGS = 0.15, 24
 GRAIN = 0.005
 #: Breast blocks below which nothing is measured.
 SMALLEST = 400
-#: Skewness is clipped here: one bright clip is no tissue.
-SKEWEST = (-2.0, 3.0)
 #: What is known of a block: brightness above fat, and log contrast above that of its image, near it. What is
-#: known of its image, over the core: mean log contrast; of the brightness above fat, the median over the
-#: 98th percentile, and the skewness. In the order of the columns of `Tissue.values`. All are relative to the
-#: image's own fat: how bright fat is shown is the machine's choice.
+#: known of its image, over the core: mean log contrast; median over 98th percentile of the brightness above
+#: fat. In the order of the columns of `Tissue.values`. All are relative to the image's own fat: how bright
+#: fat is shown is the machine's choice.
 OF_BLOCK = ("brightness", "contrast")
-OF_IMAGE = ("mean_contrast", "median_share", "skewness")
+OF_IMAGE = ("mean_contrast", "median_share")
 NAMES = OF_BLOCK + OF_IMAGE
 
 #: Flags of a measurement, and what they mean for it.
@@ -66,7 +64,7 @@ class Tissue:
     """The numbers of each block of the breast without muscle: `inside` says which, `values` are theirs."""
 
     inside: Bool[np.ndarray, "row column"]
-    values: Float[np.ndarray, "block 5"]
+    values: Float[np.ndarray, "block 4"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,18 +72,18 @@ class AreaModel:
     """A logistic model on standardised `NAMES`; `lowest` and `highest` on the films it was fitted to."""
 
     intercept: float
-    coefficient: Float[np.ndarray, "5"]
-    mean: Float[np.ndarray, "5"]
-    sd: Float[np.ndarray, "5"]
-    lowest: Float[np.ndarray, "5"]
-    highest: Float[np.ndarray, "5"]
+    coefficient: Float[np.ndarray, "4"]
+    mean: Float[np.ndarray, "4"]
+    sd: Float[np.ndarray, "4"]
+    lowest: Float[np.ndarray, "4"]
+    highest: Float[np.ndarray, "4"]
 
-    def probability(self, values: Float[np.ndarray, "block 5"]) -> Float[np.ndarray, "block"]:
+    def probability(self, values: Float[np.ndarray, "block 4"]) -> Float[np.ndarray, "block"]:
         """Probability of dense tissue of each block; numbers beyond those of the films count as the last."""
         within = np.clip(values, self.lowest, self.highest)
         return np.asarray(expit(self.intercept + (within - self.mean) / self.sd @ self.coefficient))
 
-    def knows(self, values: Float[np.ndarray, "block 5"]) -> bool:
+    def knows(self, values: Float[np.ndarray, "block 4"]) -> bool:
         """Whether the image's own numbers lie among those of the films, a tenth of the range granted."""
         own, margin = values[0], 0.1 * (self.highest - self.lowest)
         within = (own >= self.lowest - margin) & (own <= self.highest + margin)
@@ -113,12 +111,20 @@ def measure_area(
     """Percent density, dense and breast area of one view.
 
     `pixels` are presentation values, bright = dense, of any gain and offset; `muscle` lies on the grid of
-    `region` and is all False in CC views; `spacing_mm` None leaves the areas unknown. `flags` (of FLAGS) go
-    into the record, with those found here. Not accepted: raw images (for processing), colour, a flat breast.
-    Raises ExamError when too little breast remains or it has no contrast.
+    `region` and is all False in CC views; `spacing_mm` None leaves the areas unknown. `flags` go
+    into the record, with the region's warnings and those of FLAGS. Not accepted: raw images (for processing).
+    Raises ExamError when air is brighter than the breast, too little breast remains or it has no contrast.
     """
+    if region.bright_air:
+        raise ExamError(
+            expected="air darker than the breast",
+            found="air brighter than the breast",
+            where="percent density",
+            remedy="Give presentation values, inverted where the image is",
+        )
     tissue = find_tissue(pixels, region, muscle, chest_wall)
     model = area_model()
+    flags = (*flags, *(warning for warning in region.warnings if warning not in flags))
     probability = np.zeros(region.mask.shape, np.float32)
     probability[tissue.inside] = model.probability(tissue.values)
     n_blocks, dense_blocks = int(tissue.inside.sum()), float(probability.sum(dtype=np.float64))
@@ -176,7 +182,6 @@ def find_tissue(
     of_image = (
         typical,
         float(np.median(brightness[core]) / max(float(np.percentile(brightness[core], 98)), GRAIN)),
-        _skewness(brightness[core]),
     )
     of_block = (brightness[seen], contrast[seen] - typical)
     values = np.column_stack([*of_block, *(np.full(n_blocks, number) for number in of_image)])
@@ -205,7 +210,7 @@ def area_model() -> AreaModel:
     with (files("forescreen.images") / "tables" / "area_density.csv").open(encoding="utf-8") as stream:
         rows = {row["name"]: row for row in csv.DictReader(line for line in stream if line[0] != "#")}
 
-    def column(name: str) -> Float[np.ndarray, "5"]:
+    def column(name: str) -> Float[np.ndarray, "4"]:
         return np.array([float(rows[row][name]) for row in NAMES])
 
     return AreaModel(
@@ -227,12 +232,6 @@ def _fat(
     level = ndimage.gaussian_filter1d(np.maximum.accumulate(level), 1.0, mode="nearest")
     middles = [float(np.median(at[ring])) for ring in rings]
     return np.asarray(np.interp(depth, middles, level), dtype=np.float32)
-
-
-def _skewness(values: Float[np.ndarray, "block"]) -> float:
-    apart = values.astype(np.float64) - float(values.mean())
-    spread = float(apart.std())
-    return float(np.clip((apart**3).mean() / spread**3, *SKEWEST)) if spread > 0 else 0.0
 
 
 def _mean_around(

@@ -4,14 +4,14 @@ In: a FOR PROCESSING image, how it was exposed, breast region, muscle, chest wal
 height of dense tissue over each block, and the `Density` record in cm3. Presentation images are refused: what
 their processing did to the exposure cannot be undone.
 
-Two tissues [vanEngeland2006]: with exposure g, thickness H(x, y), fat transmission L(H) and a, b of the beam,
+Two tissues [VanEngeland2006]: with exposure g, thickness H(x, y), fat transmission L(H) and a, b of the beam,
 
     ln g_fat - ln g = a h - b h^2 - (L(H full) - L(H))          h(x, y): height of dense tissue
 
 where g_fat, the fat reference, is the largest exposure over the part of full thickness: a column of fat.
 H is full except within half of it from the skin, where the profile is a half circle [Highnam1998]; its outer
-part counts as fat. Density is the sum of h over the sum of H. Attenuations: `tables/attenuation.csv`,
-computed by `docs/attenuation.py`.
+part counts as fat. Density is the sum of h over the sum of H. Attenuations: `tables/attenuation.csv`, made by
+`docs/attenuation.py`.
 
 What it assumes, and what that costs (docs/density.md): somewhere a column of fat alone (else all is too low);
 the thickness that the machine tells; no scatter behind the grid; tissue as in [Hammerstein1979]. Skin is in

@@ -251,13 +251,17 @@ def _table(views: Sequence[ViewDensity]) -> pd.DataFrame:
             place = {"level": "view", "laterality": str(one.laterality), "view": str(one.view), "n_views": 1}
             rows.append({**head, **place, **_columns(one.density), "refused": one.refused})
         for found in _by_method(own):
+            of_side = [
+                one.laterality for one in own if one.density and one.density.method == found.both.method
+            ]
             for level, side, density in (
                 ("side", "L", found.left),
                 ("side", "R", found.right),
                 ("exam", "", found.both),
             ):
                 if density is not None:
-                    place = {"level": level, "laterality": side, "view": "", "n_views": found.n_views}
+                    n_views = sum(str(one) == side for one in of_side) if side else found.n_views
+                    place = {"level": level, "laterality": side, "view": "", "n_views": n_views}
                     rows.append({**head, **place, **_columns(density), "refused": ""})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
