@@ -20,6 +20,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+_PACKAGE = Path(__file__).resolve().parent
+
 
 class ForescreenError(Exception):
     """Base of all errors raised on purpose; the command line prints it without a traceback."""
@@ -100,7 +102,7 @@ def unexpected(error: Exception) -> DicomError:
     Only the kind of the error and its place in the program are told: its words may quote the file.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "forescreen" in Path(frame.filename).parts]
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
     return DicomError(
         "unexpected_error",
