@@ -23,14 +23,20 @@ from .errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+_NEW_FILE = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """A binary stream whose content replaces `path` only when the block ends without an error."""
+def atomic_write(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """A binary stream whose content replaces `path` only when the block ends without an error.
+
+    `mode` holds from the first byte on, less the process's umask: 0o600 is for the owner's eyes only.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as stream:
+        descriptor = os.open(partial, _NEW_FILE, mode)
+        with open(descriptor, "wb") as stream:  # noqa: PTH123
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -53,16 +59,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_private(path: Path, text: str) -> None:
     """Write UTF-8 text atomically into a file that only its owner can read, at no moment anybody else."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with open(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:  # noqa: PTH123
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path, mode=0o600) as stream:
+        stream.write(text.encode())
 
 
 def write_json(path: Path, value: object) -> None:

@@ -27,6 +27,7 @@ import numpy as np
 
 from .errors import InterruptedStageError
 
+K = TypeVar("K")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -102,6 +103,30 @@ def guarded_map(
         yield from crew.results()
     finally:
         crew.end()
+
+
+def guarded_pairs(
+    function: Callable[[T], R],
+    pairs: Iterable[tuple[K, T]],
+    *,
+    workers: int,
+    chunk: int,
+    seconds: Callable[[T], float],
+    headroom_bytes: int = 0,
+) -> Iterator[tuple[K, R | Lost]]:
+    """`guarded_map` over items that carry a key, which stays here and comes out beside the result."""
+    keys: deque[K] = deque()
+
+    def items() -> Iterator[T]:
+        for key, item in pairs:
+            keys.append(key)
+            yield item
+
+    results = guarded_map(
+        function, items(), workers=workers, chunk=chunk, seconds=seconds, headroom_bytes=headroom_bytes
+    )
+    for result in results:
+        yield keys.popleft(), result
 
 
 def _in_this_process(function: Callable[[T], R], item: T) -> R | Lost:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-from forescreen.dicom.folder import MammogramFile, load_mammogram
+from forescreen.dicom.folder import load_mammogram, placed_file
 from forescreen.dicom.gate import Policy, judge
 from forescreen.dicom.read import read_header
 from forescreen.dicom.tags import Header
@@ -53,20 +53,7 @@ def judge_object(mutant: Mutant, folder: Path) -> Verdict:
         decision = judge(header, Policy())
         if decision.reasons:
             return _with_memory(Verdict("refused", decision.reasons[0].code), before)
-        assert decision.laterality is not None
-        assert decision.view is not None
-        loaded = load_mammogram(
-            MammogramFile(
-                path=path,
-                file="object.dcm",
-                header=header,
-                laterality=decision.laterality,
-                view=decision.view,
-                spacing_mm=decision.spacing.mm,
-                spacing_source=decision.spacing.source,
-                flags=decision.flags,
-            )
-        )
+        loaded = load_mammogram(placed_file(path, "object.dcm", header, decision, decision.flags))
     except DicomError as error:
         return _with_memory(Verdict("refused", error.code), before)
     except BaseException as error:

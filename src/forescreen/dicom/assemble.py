@@ -144,7 +144,7 @@ def find(header: Header | DicomError, policy: Policy, pseudonyms: Pseudonyms) ->
         exposure=exposure,
         woman_id=pseudonyms.woman(header.patient_id),
         exam_key=pseudonyms.file("\x1f".join(_exam_key(header))),
-        exam_id=pseudonyms.exam(_exam_number(header)),
+        exam_id=pseudonyms.exam(exam_number(header)),
         exam_date=header.study_date,
         study=pseudonyms.file(header.study_uid),
         sop=pseudonyms.file(header.sop_instance_uid),
@@ -158,6 +158,15 @@ def find(header: Header | DicomError, policy: Policy, pseudonyms: Pseudonyms) ->
         traits=tuple(name for name, has in traits.items() if has),
         series=series,
     )
+
+
+def exam_number(header: Header) -> str:
+    """What names an exam before its pseudonym: the accession number, else patient and day, else the study."""
+    if header.accession:
+        return header.accession
+    if header.patient_id and header.study_date:
+        return f"{header.patient_id}-{header.study_date}"
+    return header.study_uid or header.sop_instance_uid
 
 
 def machine_name(header: Header, pseudonyms: Pseudonyms) -> str:
@@ -208,14 +217,6 @@ def _exam_key(header: Header) -> tuple[str, ...]:
     if header.patient_id and header.study_date:
         return ("day", header.patient_id, header.study_date)
     return ("study", header.patient_id, header.study_uid or header.sop_instance_uid)
-
-
-def _exam_number(header: Header) -> str:
-    if header.accession:
-        return header.accession
-    if header.patient_id and header.study_date:
-        return f"{header.patient_id}-{header.study_date}"
-    return header.study_uid or header.sop_instance_uid
 
 
 def _mixed(group: Sequence[Candidate]) -> tuple[str, str] | None:

@@ -18,7 +18,14 @@ import numpy as np
 from imagecodecs import dicomrle_decode, jpeg2k_decode, jpeg8_decode, jpegls_decode
 
 from ..errors import DicomError
-from .streams import StreamShape, check_jpeg, check_jpeg_2000, check_jpeg_ls, jpeg_2000_codestream
+from .streams import (
+    StreamShape,
+    check_jpeg,
+    check_jpeg_2000,
+    check_jpeg_ls,
+    jpeg_2000_codestream,
+    undecodable,
+)
 from .syntaxes import JPEG_2000_FAMILY, JPEG_FAMILY, JPEG_LOSSLESS_FAMILY, NATIVE, RLE
 
 Cells = np.ndarray  # two-dimensional; uint8, uint16, or int8, int16 where a JPEG 2000 stream is signed
@@ -115,13 +122,3 @@ def _stream(data: bytes, shape: StreamShape) -> Cells:
 def _last_block(cells: Cells) -> Cells:
     rows, columns = cells.shape
     return cells[(rows - 1) // 8 * 8 :, (columns - 1) // 8 * 8 :]
-
-
-def undecodable(expected: str, found: str) -> DicomError:
-    """The refusal of pixels that contradict their description."""
-    return DicomError(
-        "undecodable_pixels",
-        expected=expected,
-        found=found,
-        remedy="Export the image again from its source",
-    )

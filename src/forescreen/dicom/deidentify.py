@@ -27,6 +27,7 @@ import numpy as np
 from .. import __version__
 from ..errors import ConfigError
 from ..identity import Pseudonyms
+from .assemble import exam_number
 from .attributes import PROFILE, RULES
 from .cleaning import Clean, Cleaner, encode
 from .comments import starts_frame, without_comments
@@ -142,18 +143,6 @@ def deidentify(stream: BinaryIO, pseudonyms: Pseudonyms, *, keep_dates: bool = F
         clean=clean,
         actions=dict(sorted(cleaner.actions.items())),
     )
-
-
-def exam_number(header: Header) -> str:
-    """What names the exam before its pseudonym: the accession number, else patient and day, else the study.
-
-    The rule of `folder`, so that the exams of de-identified files are those of the files themselves.
-    """
-    if header.accession:
-        return header.accession
-    if header.patient_id and header.study_date:
-        return f"{header.patient_id}-{header.study_date}"
-    return header.study_uid or header.sop_instance_uid
 
 
 def write_deidentified(

@@ -11,8 +11,7 @@ What makes an exam and which of several images of a view is used: `assemble`.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,16 +21,17 @@ import numpy as np
 
 from ..errors import DicomError, unexpected
 from ..identity import Pseudonyms
-from ..processes import Lost, guarded_map
+from ..processes import Lost, guarded_pairs
 from ..progress import Track, silent
 from ..records import Acquisition, Laterality, Mammogram, Refusal, View
 from .assemble import Found, find
 from .catalogue import Catalogue
 from .findings import intent_of
-from .gate import judge
+from .gate import Decision, judge
 from .pixels import PROFILE, present
 from .policy import Policy
 from .read import read_header, read_pixels
+from .stored import Stored
 from .syntaxes import codec_of
 from .tags import Header
 from .twins import difference
@@ -49,9 +49,7 @@ HEADER_BYTES = 4 << 30
 #: Headers per message to a worker.
 CHUNK = 64
 
-T = TypeVar("T")
 R = TypeVar("R")
-N = TypeVar("N")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +183,14 @@ def catalogue_headers(
 def compare_twins(catalogue: Catalogue, *, workers: int, track: Track = silent) -> None:
     """Compare the pixels of files that claim to be the same object, where it was not done yet."""
     pairs = catalogue.unknown_twins()
-    found = _numbered(_difference, pairs, workers=workers, chunk=1, seconds=2 * HEADER_SECONDS)
+    found = guarded_pairs(
+        _difference,
+        pairs,
+        workers=workers,
+        chunk=1,
+        seconds=lambda _: 2 * HEADER_SECONDS,
+        headroom_bytes=HEADER_BYTES,
+    )
     words = ((pair, ", not compared" if isinstance(it, Lost) else it) for pair, it in found)
     catalogue.note_twins(track(words, "comparing copies"))
 
@@ -210,9 +215,18 @@ def mammogram_file(
     Raises DicomError with the first reason where the policy refuses it.
     """
     decision = judge(header, policy)
-    if decision.reasons or decision.laterality is None or decision.view is None:
+    if decision.reasons:
         reason = decision.reasons[0]
         raise DicomError(reason.code, expected=reason.expected, found=reason.found, remedy=reason.remedy)
+    return placed_file(path, file, header, decision, flags)
+
+
+def placed_file(
+    path: Path | Located, file: str, header: Header, decision: Decision, flags: tuple[str, ...]
+) -> MammogramFile:
+    """An image under the side, view and spacing of the gate's decision, which must tell side and view."""
+    assert decision.laterality is not None
+    assert decision.view is not None
     return MammogramFile(
         path=path,
         file=file,
@@ -230,15 +244,25 @@ def load_mammogram(file: MammogramFile) -> Mammogram:
 
     Raises DicomError with the code when the pixels cannot be decoded, or have no contrast.
     """
+    return present_mammogram(file, load_stored(file))
+
+
+def load_stored(file: MammogramFile) -> Stored:
+    """The stored pixel values of one indexed image; errors of `read_pixels` name the file."""
+    try:
+        return read_pixels(file.path, file.header)
+    except DicomError as error:
+        raise _named(error, file) from error
+
+
+def present_mammogram(file: MammogramFile, stored: Stored) -> Mammogram:
+    """An image whose stored values are at hand, as `load_mammogram` gives it."""
     header = file.header
     try:
-        stored = read_pixels(file.path, header)
         presented = present(stored, header.grayscale)
         flags = (*file.flags, *_pixel_flags(stored, presented.pixels))
     except DicomError as error:
-        raise DicomError(
-            error.code, expected=error.expected, found=error.found, where=file.file, remedy=error.remedy
-        ) from error
+        raise _named(error, file) from error
     return Mammogram(
         pixels=presented.pixels,
         laterality=file.laterality,
@@ -261,6 +285,12 @@ def load_mammogram(file: MammogramFile) -> Mammogram:
     )
 
 
+def _named(error: DicomError, file: MammogramFile) -> DicomError:
+    return DicomError(
+        error.code, expected=error.expected, found=error.found, where=file.file, remedy=error.remedy
+    )
+
+
 def _pixel_flags(stored: np.ndarray, shown: np.ndarray) -> tuple[str, ...]:
     sample = np.ascontiguousarray(shown[::4, ::4])
     sampled_range = int(stored[::4, ::4].max()) - int(stored[::4, ::4].min())
@@ -279,36 +309,15 @@ def _pixel_flags(stored: np.ndarray, shown: np.ndarray) -> tuple[str, ...]:
 def _read(
     function: Callable[[Located], R], catalogue: Catalogue, workers: int, track: Track
 ) -> Iterator[tuple[int, R | Lost]]:
-    found = _numbered(function, catalogue.pending(), workers=workers, chunk=CHUNK, seconds=HEADER_SECONDS)
-    yield from track(found, "reading headers", catalogue.n_pending())
-
-
-def _numbered(
-    function: Callable[[T], R],
-    pairs: Iterable[tuple[N, T]],
-    *,
-    workers: int,
-    chunk: int,
-    seconds: float,
-) -> Iterator[tuple[N, R | Lost]]:
-    """`guarded_map` over items that carry a number, which stays here."""
-    numbers: deque[N] = deque()
-
-    def items() -> Iterator[T]:
-        for number, item in pairs:
-            numbers.append(number)
-            yield item
-
-    found = guarded_map(
+    found = guarded_pairs(
         function,
-        items(),
+        catalogue.pending(),
         workers=workers,
-        chunk=chunk,
-        seconds=lambda _: seconds,
+        chunk=CHUNK,
+        seconds=lambda _: HEADER_SECONDS,
         headroom_bytes=HEADER_BYTES,
     )
-    for result in found:
-        yield numbers.popleft(), result
+    yield from track(found, "reading headers", catalogue.n_pending())
 
 
 def _find(policy: Policy, pseudonyms: Pseudonyms, located: Located) -> Found:

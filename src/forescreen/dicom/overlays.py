@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from ..errors import DicomError
 from .elements import Element, read_elements
+from .read import unreadable
 from .walk import Located
 
 #: The most pixels an overlay may have: that of an image.
@@ -53,12 +53,7 @@ def read_overlays(path: Path | Located) -> tuple[Overlay, ...]:
         with path.open("rb") as stream:
             elements = read_elements(stream, _WANTED)
     except OSError as error:
-        raise DicomError(
-            "unreadable_file",
-            expected="a file that can be read",
-            found=error.strerror or type(error).__name__,
-            remedy="Check the file's permissions and its disk",
-        ) from error
+        raise unreadable(error) from error
     order = ">" if elements.big_endian else "<"
     found = (_overlay(elements.by_tag, group << 16, order) for group in _GROUPS)
     return tuple(overlay for overlay in found if overlay is not None)

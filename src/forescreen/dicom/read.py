@@ -26,7 +26,7 @@ def read_header(path: Path | Located) -> Header:
         with path.open("rb") as stream:
             header = parse_header(read_elements(stream, WANTED))
     except OSError as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
     if not header.sop_class:
         raise DicomError("not_dicom", expected="a DICOM object with a SOP class", found="none")
     return header
@@ -54,7 +54,7 @@ def read_pixels(path: Path | Located, header: Header, *, frame: int = 0) -> Stor
                 stream = inflated(file)
             parts = [_read(stream, *part) for part in _parts_of_frame(stream, header, frame)]
     except OSError as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
     return decode(parts[0] if len(parts) == 1 else b"".join(parts), header)
 
 
@@ -94,7 +94,8 @@ def _read(stream: BinaryIO, offset: int, length: int) -> bytes:
     return part
 
 
-def _unreadable(error: OSError) -> DicomError:
+def unreadable(error: OSError) -> DicomError:
+    """The refusal of a file that the operating system does not give."""
     return DicomError(
         "unreadable_file",
         expected="a file that can be read",

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Int16, UInt16
 
 from ..errors import DicomError
-from .codecs import decode_cells, native_bytes, undecodable
-from .streams import StreamShape
+from .codecs import decode_cells, native_bytes
+from .streams import StreamShape, undecodable
 from .syntaxes import DECODABLE, NATIVE
 from .tags import Header
 

@@ -71,18 +71,18 @@ def check_jpeg(data: bytes, shape: StreamShape) -> int:
     for marker, at, length in _jpeg_segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if found is not None:
-                raise _contradiction("one image", "several frame headers")
+                raise undecodable("one image", "several frame headers")
             if marker not in _PROCESSES[shape.transfer_syntax]:
-                raise _contradiction("the coding process of its transfer syntax", f"process {marker - 0xC0}")
+                raise undecodable("the coding process of its transfer syntax", f"process {marker - 0xC0}")
             found = _frame_header(data, at, length, shape)
             lossless = marker == 0xC3
         elif marker == 0xDA and found is not None:
             # Each pixel of a lossless image costs one bit at least, each block of 64 of the others two.
             least = shape.rows * shape.columns // (8 if lossless else 256)
             if len(data) - at < least:
-                raise _contradiction(f"at least {least} bytes of image data", str(len(data) - at))
+                raise undecodable(f"at least {least} bytes of image data", str(len(data) - at))
             return found
-    raise _contradiction("a frame header and a scan", "none")
+    raise undecodable("a frame header and a scan", "none")
 
 
 def check_jpeg_ls(data: bytes, shape: StreamShape) -> None:
@@ -92,19 +92,19 @@ def check_jpeg_ls(data: bytes, shape: StreamShape) -> None:
     for marker, at, length in _jpeg_segments(data):
         if marker == 0xF7:
             if found is not None:
-                raise _contradiction("one image", "several frame headers")
+                raise undecodable("one image", "several frame headers")
             found = _frame_header(data, at, length, shape)
         elif marker == 0xF8 and (length < 3 or data[at + 2] != 1):
             # Only preset coding parameters: tables map to colours, oversize dimensions escape the check.
-            raise _contradiction("coding parameters", "a mapping table or oversize dimensions")
+            raise undecodable("coding parameters", "a mapping table or oversize dimensions")
         elif marker == 0xDA and found is not None:
             if length != 8 or data[at + 2] != 1:
-                raise _contradiction("a scan of one component", "another scan header")
+                raise undecodable("a scan of one component", "another scan header")
             near = data[at + 5]
             if near and shape.transfer_syntax == JPEG_LS:
-                raise _contradiction("a lossless stream, as its transfer syntax says", f"NEAR {near}")
+                raise undecodable("a lossless stream, as its transfer syntax says", f"NEAR {near}")
             return
-    raise _contradiction("a frame header and a scan", "none")
+    raise undecodable("a frame header and a scan", "none")
 
 
 def jpeg_2000_codestream(data: bytes) -> bytes:
@@ -122,14 +122,14 @@ def jpeg_2000_codestream(data: bytes) -> bytes:
         if length < start - at:
             break
         at += length
-    raise _contradiction("a JPEG 2000 codestream", "other bytes")
+    raise undecodable("a JPEG 2000 codestream", "other bytes")
 
 
 def check_jpeg_2000(data: bytes, shape: StreamShape) -> None:
     """Hold a codestream against the header. Raises DicomError as `check_jpeg`."""
     _require_end(data)
     if data[:4] != b"\xff\x4f\xff\x51":
-        raise _contradiction("a JPEG 2000 codestream", "other bytes")
+        raise undecodable("a JPEG 2000 codestream", "other bytes")
     grid: _Tiles | None = None
     styled = False
     parts: dict[int, int] = {}
@@ -137,10 +137,10 @@ def check_jpeg_2000(data: bytes, shape: StreamShape) -> None:
     for marker, at, length in _jpeg_2000_segments(data):
         if marker == 0x51:
             if grid is not None:
-                raise _contradiction("one image", "several size markers")
+                raise undecodable("one image", "several size markers")
             grid = _tiles(data, at, length, shape)
         elif grid is None:
-            raise _contradiction("an image size first", "another segment")
+            raise undecodable("an image size first", "another segment")
         elif marker in (0x52, 0x53):  # COD, COC: also where a tile has its own
             _check_style(data, at, length, marker, grid, shape)
             styled = styled or marker == 0x52
@@ -150,10 +150,10 @@ def check_jpeg_2000(data: bytes, shape: StreamShape) -> None:
             if n_parts:
                 promised[number] = n_parts
     if grid is None or not styled:
-        raise _contradiction("an image size and a coding style", "none")
+        raise undecodable("an image size and a coding style", "none")
     # OpenJPEG leaves a tile that is not there black and says nothing.
     if sorted(parts) != list(range(grid.n)) or any(parts[tile] != n for tile, n in promised.items()):
-        raise _contradiction(f"all parts of {grid.n} tiles", f"parts of {len(parts)}")
+        raise undecodable(f"all parts of {grid.n} tiles", f"parts of {len(parts)}")
 
 
 def _require_end(data: bytes) -> None:
@@ -177,7 +177,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         marker = data[at + 1]
         n += 1
         if n > _MOST_SEGMENTS:
-            raise _contradiction(f"at most {_MOST_SEGMENTS} segments", "more")
+            raise undecodable(f"at most {_MOST_SEGMENTS} segments", "more")
         if marker == 0xFF:  # fill byte
             at += 1
             continue
@@ -193,14 +193,14 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 def _frame_header(data: bytes, at: int, length: int, shape: StreamShape) -> int:
     """Check SOF (ISO 10918-1 B.2.2); rows of 0 would be told later (DNL), which DICOM forbids."""
     if length < 8:
-        raise _contradiction("a frame header", "a shorter segment")
+        raise undecodable("a frame header", "a shorter segment")
     precision, rows, columns, components = struct.unpack_from(">BHHB", data, at + 2)
     _require_shape(shape, int(rows), int(columns), int(components), int(precision))
     if length != 11:
-        raise _contradiction("a frame header of one component", f"one of {length} bytes")
+        raise undecodable("a frame header of one component", f"one of {length} bytes")
     factors = data[at + 9]  # of one component they mean nothing, whatever they are
     if not (1 <= factors >> 4 <= 4 and 1 <= factors & 15 <= 4):
-        raise _contradiction("sampling factors of 1 to 4", "others")
+        raise undecodable("sampling factors of 1 to 4", "others")
     return int(precision)
 
 
@@ -210,9 +210,9 @@ def _jpeg_2000_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     while at + 2 <= len(data):
         n += 1
         if n > _MOST_SEGMENTS:
-            raise _contradiction(f"at most {_MOST_SEGMENTS} segments", "more")
+            raise undecodable(f"at most {_MOST_SEGMENTS} segments", "more")
         if data[at] != 0xFF:
-            raise _contradiction("a marker where a tile-part ends", "other bytes")
+            raise undecodable("a marker where a tile-part ends", "other bytes")
         marker = data[at + 1]
         if marker == 0xD9 and part >= 0:
             return
@@ -241,20 +241,20 @@ def _jpeg_2000_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 def _tiles(data: bytes, at: int, length: int, shape: StreamShape) -> _Tiles:
     """Check SIZ (ISO 15444-1 A.5.1) and tell how it divides the image."""
     if length < 41:
-        raise _contradiction("an image size segment", "a shorter one")
+        raise undecodable("an image size segment", "a shorter one")
     right, bottom, left, top, width, height, tile_left, tile_top, components = struct.unpack_from(
         ">8LH", data, at + 4
     )
     precision, step_x, step_y = data[at + 38] & 0x7F, data[at + 39], data[at + 40]
     _require_shape(shape, int(bottom - top), int(right - left), int(components), precision + 1)
     if (step_x, step_y) != (1, 1):
-        raise _contradiction("a component of full resolution", f"steps {step_x} and {step_y}")
+        raise undecodable("a component of full resolution", f"steps {step_x} and {step_y}")
     first_ends = width + tile_left > left and height + tile_top > top
     if not (width and height and tile_left <= left and tile_top <= top and first_ends):
-        raise _contradiction("tiles that cover the image", "others")
+        raise undecodable("tiles that cover the image", "others")
     n_tiles = -(-(right - tile_left) // width) * -(-(bottom - tile_top) // height)
     if n_tiles > _MOST_TILES:
-        raise _contradiction(f"at most {_MOST_TILES} tiles", str(n_tiles))
+        raise undecodable(f"at most {_MOST_TILES} tiles", str(n_tiles))
     return _Tiles(min(int(height), shape.rows), min(int(width), shape.columns), int(n_tiles))
 
 
@@ -263,18 +263,18 @@ def _check_style(data: bytes, at: int, length: int, marker: int, tile: _Tiles, s
     layers = 1
     if marker == 0x52:
         if length < 12:
-            raise _contradiction("a coding style", "a shorter segment")
+            raise undecodable("a coding style", "a shorter segment")
         layers = (data[at + 4] << 8) + data[at + 5]
         has_precincts, body = data[at + 2] & 1, at + 7
     else:
         if length < 9:
-            raise _contradiction("a coding style", "a shorter segment")
+            raise undecodable("a coding style", "a shorter segment")
         has_precincts, body = data[at + 3] & 1, at + 4
     levels, log_width, log_height = data[body], data[body + 1] + 2, data[body + 2] + 2
     if levels > 32 or log_width > 10 or log_height > 10 or log_width + log_height > 12 or not layers:
-        raise _contradiction("a coding style of ISO 15444-1", "another")
+        raise undecodable("a coding style of ISO 15444-1", "another")
     if shape.transfer_syntax in _REVERSIBLE and data[body + 4] != 1:
-        raise _contradiction("a lossless stream, as its transfer syntax says", "an irreversible transform")
+        raise undecodable("a lossless stream, as its transfer syntax says", "an irreversible transform")
     n_precincts = 0
     for level in range(levels + 1):
         size = data[body + 5 + level] if has_precincts and body + 5 + level < at + length else 0xFF
@@ -285,23 +285,22 @@ def _check_style(data: bytes, at: int, length: int, marker: int, tile: _Tiles, s
         halved = 1 if level else 0  # a precinct of a sub-band (B.7)
         within = min(log_width, max(log_x - halved, 0)) + min(log_height, max(log_y - halved, 0))
         if min(rows, columns) > 64 and 1 << within < _SMALLEST_CODE_BLOCK:
-            raise _contradiction(f"code blocks of at least {_SMALLEST_CODE_BLOCK} pixels", "smaller ones")
+            raise undecodable(f"code blocks of at least {_SMALLEST_CODE_BLOCK} pixels", "smaller ones")
     if n_precincts > _MOST_PRECINCTS or n_precincts * layers > _MOST_PACKETS:
-        raise _contradiction("a countable number of packets", f"{n_precincts} precincts, {layers} layers")
+        raise undecodable("a countable number of packets", f"{n_precincts} precincts, {layers} layers")
 
 
 def _require_shape(shape: StreamShape, rows: int, columns: int, components: int, precision: int) -> None:
     if (rows, columns) != (shape.rows, shape.columns):
-        raise _contradiction(
-            f"a stream of {shape.rows} x {shape.columns} pixels", f"one of {rows} x {columns}"
-        )
+        raise undecodable(f"a stream of {shape.rows} x {shape.columns} pixels", f"one of {rows} x {columns}")
     if components != 1:
-        raise _contradiction("a stream of one component", f"one of {components}")
+        raise undecodable("a stream of one component", f"one of {components}")
     if not 2 <= precision <= shape.bits_allocated:
-        raise _contradiction(f"a precision of at most {shape.bits_allocated} bits", f"{precision} bits")
+        raise undecodable(f"a precision of at most {shape.bits_allocated} bits", f"{precision} bits")
 
 
-def _contradiction(expected: str, found: str) -> DicomError:
+def undecodable(expected: str, found: str) -> DicomError:
+    """The refusal of pixels that contradict their description."""
     return DicomError(
         "undecodable_pixels",
         expected=expected,

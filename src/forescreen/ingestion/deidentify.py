@@ -15,12 +15,10 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, nullcontext
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +27,19 @@ from ..dicom.attributes import PROFILE
 from ..dicom.deidentify import Deidentified, Replacement, deidentify, encode_replacement, write_deidentified
 from ..dicom.pixels import present
 from ..dicom.read import read_pixels
-from ..errors import ConfigError, DicomError, ExamError, InputError, InterruptedStageError
+from ..errors import ConfigError, DicomError, ExamError, InputError
 from ..files import remove_leftovers, write_json, write_text
 from ..identity import Pseudonyms
 from ..images.breast import find_breast
 from ..images.surroundings import blank_surroundings, find_lettering
-from ..processes import worker_pool
+from ..processes import Lost, guarded_pairs
 from ..progress import Track, silent
 from ..stage import claim, release
+from .examine import IMAGE_BYTES, IMAGE_SECONDS
 from .private_list import Outcome, is_done, open_list, settle, write_listing
 
-#: Files per batch that is handed to the workers, per worker; what a kill may lose.
-BATCH = 32
+#: Files per message to a worker.
+CHUNK = 4
 #: No breast is looked for in a picture of fewer rows or columns.
 SMALLEST_SIDE = 64
 
@@ -152,6 +151,9 @@ class _Task:
         """The path in printable UTF-8, as the private list has it."""
         return self.path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
+    def refused(self, code: str, words: str) -> Outcome:
+        return Outcome(path=self.name, size=self.size, mtime_ns=self.mtime_ns, code=code, words=words)
+
 
 def _walk(folder: Path, below: str = "") -> Iterator[_Task]:
     """All files below a folder, by name, without holding more than one path of folders in memory."""
@@ -173,19 +175,18 @@ def _walk(folder: Path, below: str = "") -> Iterator[_Task]:
             yield _Task(path, -1, -1)
 
 
-def _work(tasks: Iterable[_Task], clean_one: partial[Outcome], workers: int) -> Iterator[Outcome]:
+def _work(tasks: Iterator[_Task], clean_one: partial[Outcome], workers: int) -> Iterator[Outcome]:
     """Outcomes in the order of the tasks, a bounded number of them at a time."""
-    pool = worker_pool(workers) if workers > 1 else None
-    tasks = iter(tasks)
-    with pool or nullcontext():
-        while batch := list(islice(tasks, BATCH * workers)):
-            try:
-                yield from pool.map(clean_one, batch, chunksize=4) if pool else map(clean_one, batch)
-            except BrokenProcessPool:
-                raise InterruptedStageError(
-                    "a worker process was killed, perhaps for want of memory. Finished files are kept: "
-                    "run the same command again, with fewer workers"
-                ) from None
+    found = guarded_pairs(
+        clean_one,
+        ((task, task) for task in tasks),
+        workers=workers if workers > 1 else 0,
+        chunk=CHUNK,
+        seconds=lambda _: IMAGE_SECONDS,
+        headroom_bytes=IMAGE_BYTES,
+    )
+    for task, outcome in found:
+        yield task.refused(outcome.code, outcome.message) if isinstance(outcome, Lost) else outcome
 
 
 def _clean_one(source: Path, out: Path, pseudonyms: Pseudonyms, options: Options, task: _Task) -> Outcome:
@@ -197,29 +198,19 @@ def _clean_one(source: Path, out: Path, pseudonyms: Pseudonyms, options: Options
         with path.open("rb") as stream:
             found = deidentify(stream, pseudonyms, keep_dates=options.keep_dates)
             flags, replacement = _examine(path, found, options)
-            partial_name = f"{pseudonyms.exam(task.name)}.partial"
+            partial_name = f"{pseudonyms.file(task.name)}.partial"
             with (out / partial_name).open("wb") as target:
                 write_deidentified(stream, target, found, replacement=replacement)
                 target.flush()
                 os.fsync(target.fileno())
     except DicomError as error:
-        return Outcome(
-            path=task.name, size=task.size, mtime_ns=task.mtime_ns, code=error.code, words=str(error)
-        )
+        return task.refused(error.code, str(error))
     except ExamError as error:
-        return Outcome(
-            path=task.name, size=task.size, mtime_ns=task.mtime_ns, code="breast_not_found", words=str(error)
-        )
+        return task.refused("breast_not_found", str(error))
     except OSError as error:
         if error.filename is not None and Path(error.filename) != path:
             raise  # the output folder, not the file: the person's to mend
-        return Outcome(
-            path=task.name,
-            size=task.size,
-            mtime_ns=task.mtime_ns,
-            code="unreadable_file",
-            words=error.strerror or type(error).__name__,
-        )
+        return task.refused("unreadable_file", error.strerror or type(error).__name__)
     header = found.header
     return Outcome(
         path=task.name,
@@ -281,7 +272,7 @@ def _account(
     ):
         if code:
             refused[code] += 1
-            table.writerow([pseudonyms.exam(path), code, words])
+            table.writerow([pseudonyms.file(path), code, words])
             continue
         n_written += 1
         flags.update(flag for flag in flagged.split(";") if flag)

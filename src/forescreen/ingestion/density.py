@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ..dicom.folder import MammogramFile, index_folder, load_mammogram
+from ..dicom.assemble import exam_number
+from ..dicom.folder import MammogramFile, index_folder, load_mammogram, placed_file
 from ..dicom.gate import Policy, intent_of, judge
 from ..dicom.read import read_header, read_pixels
 from ..dicom.tags import Header
@@ -28,9 +28,10 @@ from ..images.orient import find_chest_wall
 from ..images.pectoral import find_pectoral
 from ..images.prepare import view_density
 from ..images.volumetric import RawImage, attenuation_of, exposure_of, measure_volume, shown
-from ..processes import worker_pool
+from ..processes import Lost, guarded_pairs
 from ..progress import Track, silent
 from ..records import Density, ExamDensity, Laterality, View, exam_density
+from .examine import IMAGE_BYTES, IMAGE_SECONDS
 
 COLUMNS = ("exam_id", "woman_id", "exam_date", "level", "laterality", "view", "method", "percent", "dense",
            "breast", "unit", "n_views", "flags", "refused")  # fmt: skip
@@ -101,9 +102,20 @@ def folder_table(
             found=f"none among {index.n_files} files",
             where=str(folder),
         )
-    with worker_pool(workers) if workers > 1 else nullcontext() as pool:
-        found = map(_measure, tasks) if pool is None else pool.map(_measure, tasks, chunksize=4)
-        return _table(list(track(found, "images", len(tasks))))
+    found = guarded_pairs(
+        _measure,
+        ((task, task) for task in tasks),
+        workers=workers if workers > 1 else 0,
+        chunk=4,
+        seconds=lambda _: IMAGE_SECONDS,
+        headroom_bytes=IMAGE_BYTES,
+    )
+    views = []
+    for task, view in track(found, "images", len(tasks)):
+        if isinstance(view, Lost):
+            view = task.result(None, f"{view.code}: {view.message}")
+        views.append(view)
+    return _table(views)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +125,17 @@ class _Task:
     exam_date: str
     file: MammogramFile
 
+    def result(self, density: Density | None, refused: str) -> ViewDensity:
+        return ViewDensity(
+            woman_id=self.woman_id,
+            exam_id=self.exam_id,
+            exam_date=self.exam_date,
+            laterality=self.file.laterality,
+            view=self.file.view,
+            density=density,
+            refused=refused,
+        )
+
 
 def _raw_task(path: Path, name: str, pseudonyms: Pseudonyms, policy: Policy) -> _Task | None:
     """A raw image that the gate refuses for nothing else; None for any other file."""
@@ -120,27 +143,11 @@ def _raw_task(path: Path, name: str, pseudonyms: Pseudonyms, policy: Policy) -> 
     decision = judge(header, policy)
     if [reason.code for reason in decision.reasons] != [RAW_CODE]:
         return None
-    assert decision.laterality is not None
-    assert decision.view is not None
-    number = header.accession or (
-        f"{header.patient_id}-{header.study_date}"
-        if header.patient_id and header.study_date
-        else header.study_uid
-    )
     return _Task(
         woman_id=pseudonyms.woman(header.patient_id),
-        exam_id=pseudonyms.exam(number),
+        exam_id=pseudonyms.exam(exam_number(header)),
         exam_date=header.study_date,
-        file=MammogramFile(
-            path=path,
-            file=name,
-            header=header,
-            laterality=decision.laterality,
-            view=decision.view,
-            spacing_mm=decision.spacing.mm,
-            spacing_source=decision.spacing.source,
-            flags=decision.flags,
-        ),
+        file=placed_file(path, name, header, decision, decision.flags),
     )
 
 
@@ -162,15 +169,7 @@ def _measure(task: _Task) -> ViewDensity:
         refused = f"{error.code}: expected {error.expected}, found {error.found}"
     except ExamError as error:
         refused = str(error)
-    return ViewDensity(
-        woman_id=task.woman_id,
-        exam_id=task.exam_id,
-        exam_date=task.exam_date,
-        laterality=task.file.laterality,
-        view=task.file.view,
-        density=density,
-        refused=refused,
-    )
+    return task.result(density, refused)
 
 
 def raw_density(file: MammogramFile) -> Density:

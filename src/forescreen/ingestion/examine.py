@@ -17,9 +17,10 @@ import numpy as np
 from jaxtyping import Float
 
 from ..dicom.findings import Finding, may_be_film
-from ..dicom.folder import MammogramFile, load_mammogram
+from ..dicom.folder import MammogramFile, load_stored, present_mammogram
 from ..dicom.policy import Policy
 from ..dicom.reasons import ORDER, Action
+from ..dicom.stored import Stored
 from ..dicom.tags import Header
 from ..dicom.view_findings import lies_as_other_breast
 from ..errors import DicomError, ExamError
@@ -27,6 +28,10 @@ from ..images.breast import BreastRegion, find_breast
 from ..images.orient import CUSTOM, Orientation, Side, find_chest_wall
 from ..records import Laterality, Mammogram, Refusal
 
+#: By the clock, one image may take this long in a guarded process, and so much memory: the largest
+#: mammograms take 1 GB from file to canvas.
+IMAGE_SECONDS = 180.0
+IMAGE_BYTES = 4 << 30
 #: Presentation values from here on count as the brightest one.
 BRIGHTEST = 0.999
 #: Depth of the strips at the left and right edge in which air is looked for, share of the width.
@@ -48,9 +53,18 @@ class Examined:
 def examine(file: MammogramFile, policy: Policy) -> Examined | Refusal:
     """Load one image, find its breast, and hold the picture against its header. Runs in workers."""
     try:
-        mammogram = load_mammogram(file)
+        stored = load_stored(file)
     except DicomError as error:
-        return Refusal(file=file.file, code=error.code, codes=(error.code, *file.flags), message=str(error))
+        return unusable(file, error)
+    return examine_stored(file, stored, policy)
+
+
+def examine_stored(file: MammogramFile, stored: Stored, policy: Policy) -> Examined | Refusal:
+    """The same for an image whose stored pixel values are at hand."""
+    try:
+        mammogram = present_mammogram(file, stored)
+    except DicomError as error:
+        return unusable(file, error)
     film = may_be_film(file.header)
     findings = _picture_findings(mammogram.pixels, policy)
     actions = [policy.action(finding.code, film=film) for finding in findings]
@@ -74,6 +88,11 @@ def examine(file: MammogramFile, policy: Policy) -> Examined | Refusal:
     return Examined(
         mammogram=replace(mammogram, flags=flags), region=region, orientation=orientation, flagged=flagged
     )
+
+
+def unusable(file: MammogramFile, error: DicomError) -> Refusal:
+    """The refusal of an image whose pixels cannot be used."""
+    return Refusal(file=file.file, code=error.code, codes=(error.code, *file.flags), message=str(error))
 
 
 def expected_side(header: Header, laterality: Laterality) -> Side:

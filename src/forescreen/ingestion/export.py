@@ -20,8 +20,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from functools import partial
@@ -32,22 +30,30 @@ import numpy as np
 from imagecodecs import png_encode
 
 from ..dicom.derivation import Derivation, derive
-from ..dicom.folder import MammogramFile, index_files, index_folder
+from ..dicom.folder import MammogramFile, index_files, index_folder, load_stored
 from ..dicom.gate import CODES as GATE_CODES
 from ..dicom.overlays import read_overlays
 from ..dicom.policy import Policy
 from ..dicom.profiles import Profile, convert, find_profile, png_pixels
-from ..dicom.read import read_pixels
 from ..dicom.walk import is_dicom_source
-from ..errors import DicomError, InputError, InterruptedStageError
-from ..files import atomic_write, fingerprint, folder_listing, read_json, write_json, write_text
+from ..errors import DicomError, InputError
+from ..files import (
+    atomic_write,
+    fingerprint,
+    folder_listing,
+    read_json,
+    write_json,
+    write_private,
+    write_text,
+)
 from ..identity import AS_GIVEN, Pseudonyms
 from ..images.orient import Side
-from ..processes import worker_pool
+from ..processes import Lost, guarded_pairs
 from ..progress import Track, silent
 from ..records import Refusal
 from ..stage import Stage
-from .examine import examine
+from .examine import IMAGE_BYTES, IMAGE_SECONDS, examine_stored, unusable
+from .listing import listing_path, private_folder
 from .pictures import CODES as PICTURE_CODES
 
 #: Compression of the PNGs. On a real image 6 takes 2.5 times as long as 1, for 3 % fewer bytes.
@@ -123,7 +129,7 @@ def export_dicom(
 
     With a pseudonym key the tables name files by keyed labels; which file a label is stands in
     `<out>/../private/<out>-files.csv`, readable by its owner only. Raises InputError without a source or
-    without a single picture, InterruptedStageError if `out` was made from something else or a worker died.
+    without a single picture, InterruptedStageError if `out` was made from something else.
     """
     if not source.exists():
         raise InputError(expected="a DICOM file or a folder of them", found="no such path", where=str(source))
@@ -187,7 +193,7 @@ def _jobs(
                     exam_id=exam.exam_id,
                     exam_date=exam.exam_date,
                     name=f"{label}_{mammogram.laterality}{mammogram.view}",
-                    file=_label(mammogram.file, pseudonyms),
+                    file=pseudonyms.file(mammogram.file),
                 )
             )
     return jobs, list(index.refusals), index.n_files
@@ -204,18 +210,19 @@ def _outcomes(
 ) -> Iterator[dict[str, Any] | Refusal]:
     """The row or the refusal of each job, in order; pictures that are whole are not made again."""
     export_one = partial(_export_one, out=out, profile_label=profile.label, hanging=hanging, policy=policy)
-    pool = worker_pool(workers) if workers > 1 and len(jobs) > 1 else None
-    with pool or nullcontext():
-        made: Iterable[dict[str, Any] | Refusal] = (
-            map(export_one, jobs) if pool is None else pool.map(export_one, jobs, chunksize=CHUNK)
-        )
-        try:
-            yield from track(made, "pictures", len(jobs))
-        except BrokenProcessPool:
-            raise InterruptedStageError(
-                "a worker process was killed, perhaps for want of memory. Finished pictures are kept: "
-                "run the same command again, with fewer workers"
-            ) from None
+    made = guarded_pairs(
+        export_one,
+        ((job, job) for job in jobs),
+        workers=workers if workers > 1 and len(jobs) > 1 else 0,
+        chunk=CHUNK,
+        seconds=lambda _: IMAGE_SECONDS,
+        headroom_bytes=IMAGE_BYTES,
+    )
+    for job, outcome in track(made, "pictures", len(jobs)):
+        if isinstance(outcome, Lost):
+            yield _refusal(job.mammogram.file, outcome.code, outcome.message)
+        else:
+            yield outcome
 
 
 def _export_one(
@@ -227,7 +234,11 @@ def _export_one(
         found: dict[str, Any] = read_json(record)
         return found
     file = job.mammogram
-    looked = examine(file, policy)
+    try:
+        stored = load_stored(file)
+    except DicomError as error:
+        return unusable(file, error)
+    looked = examine_stored(file, stored, policy)
     if isinstance(looked, Refusal):
         return looked
     chest_wall, agrees = str(looked.orientation.chest_wall), looked.orientation.agrees
@@ -235,7 +246,6 @@ def _export_one(
     flipped = hanging is Hanging.LEFT and looked.orientation.chest_wall is Side.RIGHT
     del looked
     try:
-        stored = read_pixels(file.path, file.header)
         converted = convert(
             find_profile(profile_label), stored, file.header, overlays=read_overlays(file.path)
         )
@@ -272,11 +282,6 @@ def _safe(exam_id: str) -> str:
     return exam_id if _SAFE_NAME.fullmatch(exam_id) else f"exam-{fingerprint(exam_id)}"
 
 
-def _label(file: str, pseudonyms: Pseudonyms) -> str:
-    """A file as the tables name it: its keyed hash where there is a key, for file names may name women."""
-    return file if pseudonyms.key is None else pseudonyms.exam(file)
-
-
 def _refusal(file: str, code: str, message: str) -> Refusal:
     return Refusal(file=file, code=code, codes=(code,), message=message)
 
@@ -300,7 +305,7 @@ def _write_refused(
     meanings = {**GATE_CODES, **PICTURE_CODES}
     rows = [
         [
-            _label(r.file, pseudonyms),
+            pseudonyms.file(r.file),
             r.code,
             ";".join(r.codes),
             meanings.get(r.code, r.code) if keyed else r.message,
@@ -310,11 +315,10 @@ def _write_refused(
     write_text(out / "refused.csv", _csv(["file", "code", "codes", "message"], rows))
     if not keyed:
         return
-    listing = [[_label(r.file, pseudonyms), r.file, r.code, r.message] for r in ordered]
+    listing = [[pseudonyms.file(r.file), r.file, r.code, r.message] for r in ordered]
     listing += [[job.file, job.mammogram.file, "", ""] for job in jobs]
-    private = out.parent / "private" / f"{out.name}-files.csv"
-    write_text(private, _csv(["label", "file", "code", "message"], sorted(listing)))
-    private.chmod(0o600)
+    private = listing_path(private_folder(out), out)
+    write_private(private, _csv(["label", "file", "code", "message"], sorted(listing)))
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

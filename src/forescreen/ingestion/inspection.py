@@ -23,16 +23,14 @@ from ..dicom.tags import Grayscale, Header
 from ..dicom.walk import Located, is_dicom_source, locate, walk
 from ..errors import DicomError, InputError
 from ..identity import AS_GIVEN
-from ..processes import Lost, guarded_map
+from ..processes import Lost, guarded_pairs
 from ..progress import Track, silent
 from ..records import STANDARD_VIEWS, Refusal
-from .examine import examine
+from .examine import IMAGE_SECONDS, examine
 
 #: Name and version of the JSON document.
 FORMAT = "forescreen inspection 1"
 
-#: No image takes longer; a file that does is refused.
-LOOK_SECONDS = 180.0
 
 Verdict = Literal["accept", "flag", "refuse", "skip"]
 #: Codes of files that hold no image: listed, neither used nor counted as refused.
@@ -235,15 +233,15 @@ class _Look:
 
 def _look_at_all(index: FolderIndex, policy: Policy, workers: int, track: Track) -> dict[str, _Look]:
     files = [mammogram for exam in index.exams for mammogram in exam.mammograms]
-    found = guarded_map(
+    found = guarded_pairs(
         partial(_look_at, policy),
-        files,
+        ((file, file) for file in files),
         workers=workers if workers > 1 and len(files) > 1 else 0,
         chunk=1,
-        seconds=lambda _: LOOK_SECONDS,
+        seconds=lambda _: IMAGE_SECONDS,
     )
     looks = {}
-    for file, look in zip(files, track(found, "reading pixels", len(files)), strict=True):
+    for file, look in track(found, "reading pixels", len(files)):
         if isinstance(look, Lost):
             refusal = Refusal(file=file.file, code=look.code, codes=(look.code,), message=look.message)
             look = _Look(refusal)

@@ -9,10 +9,12 @@ and the key; only their owner can read them. They must not travel with the store
 from __future__ import annotations
 
 import csv
-import os
+import io
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+
+from ..files import atomic_write
 
 
 def private_folder(store_folder: Path) -> Path:
@@ -33,7 +35,6 @@ def listing_path(private: Path, store_folder: Path) -> Path:
 def write_listing(path: Path, files: Iterable[tuple[str, str]], refused_csv: Path) -> None:
     """Write the listing of `files`, (name in the store, own name) each, with the reasons of `refused_csv`."""
     reasons = sqlite3.connect("")
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         reasons.execute("CREATE TABLE refused (file TEXT, code TEXT, message TEXT)")
@@ -41,8 +42,8 @@ def write_listing(path: Path, files: Iterable[tuple[str, str]], refused_csv: Pat
             rows = ((row["file"], row["code"], row["message"]) for row in csv.DictReader(stream))
             reasons.executemany("INSERT INTO refused VALUES (?, ?, ?)", rows)
         reasons.execute("CREATE INDEX by_file ON refused (file)")
-        descriptor = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", newline="", encoding="utf-8") as out:  # noqa: PTH123
+        with atomic_write(path, mode=0o600) as stream:
+            out = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
             table = csv.writer(out, lineterminator="\n")
             table.writerow(("label", "file", "code", "message"))
             for shown, own in files:
@@ -50,7 +51,6 @@ def write_listing(path: Path, files: Iterable[tuple[str, str]], refused_csv: Pat
                     "SELECT code, message FROM refused WHERE file = ?", (shown,)
                 ).fetchone()
                 table.writerow((shown, own, *(found or ("", ""))))
-        partial.replace(path)
+            out.detach()
     finally:
         reasons.close()
-        partial.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ one shard of them is in memory, and never the list of sources.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -21,12 +20,12 @@ from ..files import plain, read_json
 from ..images.geometry import Geometry
 from ..images.prepare import PreparedView, prepare_mammogram
 from ..images.store import StoredView, StoreWriter, density_columns
-from ..processes import Lost, guarded_map
+from ..processes import Lost, guarded_pairs
 from ..progress import Track
 from ..records import Mammogram, Refusal
 from ..stage import claim
 from .exam_table import ViewOutcome, write_exam_table
-from .examine import Examined
+from .examine import IMAGE_BYTES, Examined
 
 #: Images per shard: 13 MB at the default canvas, a few seconds of work to lose at a kill.
 SHARD_SIZE = 512
@@ -34,8 +33,6 @@ SHARD_SIZE = 512
 CHUNK = 8
 #: By the clock, a file may take this long, and so much more per megabyte.
 SECONDS, SECONDS_PER_MEGABYTE = 60.0, 2.0
-#: The largest mammograms take 1 GB from file to canvas.
-IMAGE_BYTES = 4 << 30
 
 P = TypeVar("P")
 
@@ -149,26 +146,21 @@ def _work(
     workers: int,
 ) -> Iterator[tuple[int, Source[P], _Prepared | Refusal]]:
     """(index, source, outcome) of the sources of pending shards, in their order."""
-    under_way: deque[tuple[int, Source[P]]] = deque()
-
-    def wanted() -> Iterator[Source[P]]:
-        for index, source in enumerate(sources):
-            if index // shard_size in pending:
-                under_way.append((index, source))
-                yield source
-
-    found = guarded_map(
+    wanted = (
+        ((index, source), source) for index, source in enumerate(sources) if index // shard_size in pending
+    )
+    found = guarded_pairs(
         prepare_one,
-        wanted() if pending else (),
+        wanted if pending else (),
         workers=workers,
         chunk=CHUNK,
         seconds=lambda source: SECONDS + SECONDS_PER_MEGABYTE * max(0, source.size_bytes) / 1e6,
         headroom_bytes=IMAGE_BYTES,
     )
-    for outcome in found:
+    for (index, source), outcome in found:
         if isinstance(outcome, Lost):
             outcome = Refusal(file="", code=outcome.code, codes=(outcome.code,), message=outcome.message)
-        yield *under_way.popleft(), outcome
+        yield index, source, outcome
 
 
 def _prepare_one(
