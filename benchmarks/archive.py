@@ -16,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from tests.ingestion.builders import build_description
 
 from forescreen.dicom.catalogue import Catalogue
-from forescreen.dicom.description import Description, Equipment, GreyScale, Window
 from forescreen.dicom.encode import JPEG_LOSSLESS
 from forescreen.dicom.folder import catalogue_headers, compare_twins
 from forescreen.dicom.policy import Policy
@@ -72,32 +73,15 @@ def build_archive(folder: Path, n_files: int) -> None:
 
 def _template(number: int) -> bytes:
     side, view = STANDARD_VIEWS[number]
-    return encode_mammogram(
-        np.full((128, 128), 100, np.uint16),
-        Description(
-            sop_instance_uid=UID.decode(),
-            series_instance_uid=SERIES.decode(),
-            study_instance_uid=derived_uid("study"),
-            woman_id=WOMAN.decode(),
-            exam_id=EXAM.decode(),
-            exam_date="2015-03-31",
-            time="101500",
-            laterality=side,
-            view=view,
-            spacing_mm=0.5,
-            equipment=Equipment(manufacturer="MAKER", model="M1", serial_number="1", software="1.0"),
-            grey=GreyScale(
-                photometric="MONOCHROME2",
-                bits_stored=12,
-                sign=-1,
-                windows=(Window(center=1500, width=3000),),
-                padding=0,
-            ),
-            transfer_syntax=JPEG_LOSSLESS,
-            age_years=55,
-            birth_date="1960-01-01",
-        ),
+    description = replace(
+        build_description(EXAM.decode(), side, view, 0.5),
+        sop_instance_uid=UID.decode(),
+        series_instance_uid=SERIES.decode(),
+        study_instance_uid=derived_uid("study"),
+        woman_id=WOMAN.decode(),
+        transfer_syntax=JPEG_LOSSLESS,
     )
+    return encode_mammogram(np.full((128, 128), 100, np.uint16), description)
 
 
 def measure(folder: Path, catalogue: Path) -> dict[str, float]:

@@ -42,10 +42,17 @@ class Lost:
     code: str  # decoder_crashed, decoder_timeout, out_of_memory: codes of dicom.reasons
     detail: str  # of the process, nothing of the item: "signal SIGSEGV"
 
+    expected = "a file that can be worked on"
+
+    @property
+    def found(self) -> str:
+        """What it is instead, in words for a person."""
+        return f"one that cannot ({self.detail})"
+
     @property
     def message(self) -> str:
         """Words for a person."""
-        return f"expected a file that can be worked on, found one that cannot ({self.detail})"
+        return f"expected {self.expected}, found {self.found}"
 
 
 def worker_pool(workers: int) -> ProcessPoolExecutor:

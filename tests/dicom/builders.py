@@ -178,12 +178,7 @@ def save(path: Path, ds: Dataset, *, syntax: str = EXPLICIT_LITTLE, preamble: bo
         ds.pop("file_meta", None)
         dcmwrite(path, ds, implicit_vr=syntax == IMPLICIT_LITTLE, little_endian=not big)
         return path
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = UID(syntax)
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    dcmwrite(path, ds, enforce_file_format=True)
-    return path
+    return _write_with_meta(path, ds, syntax)
 
 
 def save_frames(path: Path, ds: Dataset, frames: list[bytes], *, syntax: str, fragments: int = 1) -> Path:
@@ -192,6 +187,10 @@ def save_frames(path: Path, ds: Dataset, frames: list[bytes], *, syntax: str, fr
     ds.PixelData = encapsulate(frames, fragments_per_frame=fragments)
     ds["PixelData"].VR = "OB"
     ds["PixelData"].is_undefined_length = True
+    return _write_with_meta(path, ds, syntax)
+
+
+def _write_with_meta(path: Path, ds: Dataset, syntax: str) -> Path:
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = UID(syntax)
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID

@@ -14,11 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate
-from pydicom.filewriter import dcmwrite
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import UID
 
 from tests.images.builders import build_breast
 
@@ -29,6 +26,7 @@ from .builders import (
     build_lut,
     build_mammogram,
     build_view,
+    save_frames,
 )
 
 
@@ -325,15 +323,7 @@ def save_described(path: Path, machine: Machine) -> Path:
     """The full matrix in the header and a stream that stands for its pixels: for the header gate alone."""
     ds = build_object(machine, np.zeros((8, 8), np.uint16))
     ds.Rows, ds.Columns = machine.rows, machine.columns
-    ds.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
-    ds["PixelData"].VR = "OB"
-    ds["PixelData"].is_undefined_length = True
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = UID(JPEG_LOSSLESS)
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    dcmwrite(path, ds, enforce_file_format=True)
-    return path
+    return save_frames(path, ds, [b"\xff\xd8\xff\xd9"], syntax=JPEG_LOSSLESS)
 
 
 def _spacing(mm: float | None, shrink: int) -> list[float] | None:

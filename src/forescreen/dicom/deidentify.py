@@ -24,7 +24,6 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from .. import __version__
 from ..errors import ConfigError
 from ..identity import Pseudonyms
 from .assemble import exam_number
@@ -47,7 +46,7 @@ from .encode import ENCODERS
 from .guard import METHOD_TEXT, OVERLAY_BITS, guard, pixel_bytes, refusal
 from .tags import Header, parse_header
 from .values import WANTED, tag_of
-from .write import derived_uid
+from .write import derived_uid, file_head
 
 #: Bytes of native pixels that are in memory at a time.
 CHUNK = 1 << 20
@@ -158,7 +157,7 @@ def write_deidentified(
     if replacement:
         clean = clean | {_DERIVATION: Element("ST", replacement.derivation.encode("ascii"))}
     header = encode(clean, explicit=explicit, big_endian=big_endian)
-    target.write(_meta(found, syntax))
+    target.write(file_head(found.header.sop_class, found.sop_instance_uid, syntax))
     if syntax != DEFLATED:
         target.write(header)
         parts = _replaced(replacement, found) if replacement else _pixel_element(source, found)
@@ -277,23 +276,6 @@ def _replaced(replacement: Replacement, found: Deidentified) -> Iterator[bytes]:
         return
     yield struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
     yield _item(b"") + _item(data) + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
-
-
-def _meta(found: Deidentified, syntax: str) -> bytes:
-    """Preamble of zeros and file meta information (PS3.10 7.1), with nothing of the original's."""
-    meta: Clean = {
-        0x00020001: Element("OB", b"\0\1"),
-        0x00020002: Element("UI", found.header.sop_class.encode("ascii")),
-        0x00020003: Element("UI", found.sop_instance_uid.encode("ascii")),
-        0x00020010: Element("UI", syntax.encode("ascii")),
-        0x00020012: Element("UI", derived_uid("forescreen", "implementation").encode("ascii")),
-        0x00020013: Element("SH", f"FORESCREEN_{__version__}"[:16].encode("ascii")),
-    }
-    body = encode(meta, explicit=True, big_endian=False)
-    length = encode(
-        {0x00020000: Element("UL", struct.pack("<L", len(body)))}, explicit=True, big_endian=False
-    )
-    return b"\0" * 128 + b"DICM" + length + body
 
 
 def _her_numbers(elements: Elements) -> frozenset[str]:

@@ -114,18 +114,43 @@ def index_files(
     track: Track = silent,
 ) -> FolderIndex:
     """Exams and refusals of files, each with its name in reports."""
+    headers = read_headers([file for file, _ in files], workers=workers, track=track)
+    return index_headers(files, headers, pseudonyms=pseudonyms, policy=policy)
+
+
+def read_headers(
+    files: Sequence[Path | Located], *, workers: int = 1, track: Track = silent
+) -> list[Header | DicomError]:
+    """The header of each file, or the error that says why there is none."""
+    placed = [_from_anywhere(file) for file in files]
+    found = _read(
+        header_or_error,
+        enumerate(placed),
+        len(placed),
+        workers=workers if workers > 1 and len(placed) > 1 else 0,
+        track=track,
+    )
+    return [_lost(header) if isinstance(header, Lost) else header for _, header in found]
+
+
+def index_headers(
+    files: Sequence[tuple[Path | Located, str]],
+    read: Sequence[Header | DicomError],
+    *,
+    pseudonyms: Pseudonyms,
+    policy: Policy = Policy(),  # noqa: B008  frozen
+) -> FolderIndex:
+    """The same for files whose headers were read."""
     placed = [(_from_anywhere(file), name) for file, name in files]
     names = {located.label: name for located, name in placed}
+    by_place = {_place(located): header for (located, _), header in zip(placed, read, strict=True)}
     with Catalogue(None, Path()) as catalogue:
         catalogue.take_stock(located for located, _ in placed)
         headers: dict[int, Header] = {}
 
         def answers() -> Iterator[tuple[int, Found]]:
-            processes = workers if workers > 1 and catalogue.n_pending() > 1 else 0
-            for number, header in _read(header_or_error, catalogue, processes, track):
-                if isinstance(header, Lost):
-                    yield number, _lost(header)
-                    continue
+            for number, located in catalogue.pending():
+                header = by_place[_place(located)]
                 if isinstance(header, Header):
                     headers[number] = header
                 yield number, find(header, policy, pseudonyms)
@@ -167,6 +192,10 @@ def _from_anywhere(file: Path | Located) -> Located:
     return replace(located, root=".", relative=located.path.as_posix())
 
 
+def _place(located: Located) -> tuple[str, str, int]:
+    return located.relative, located.member, located.offset
+
+
 def source_root(source: Path) -> Path:
     """The folder below which the files of a source lie: itself, or that of an archive, DICOMDIR or file."""
     return source if source.is_dir() else source.parent
@@ -176,8 +205,16 @@ def catalogue_headers(
     catalogue: Catalogue, *, policy: Policy, pseudonyms: Pseudonyms, workers: int, track: Track = silent
 ) -> None:
     """Read every header that the catalogue does not know yet, in guarded processes (0: in this one)."""
-    found = _read(partial(_find, policy, pseudonyms), catalogue, workers, track)
-    catalogue.note((number, _lost(it) if isinstance(it, Lost) else it) for number, it in found)
+    found = _read(
+        partial(_find, policy, pseudonyms),
+        catalogue.pending(),
+        catalogue.n_pending(),
+        workers=workers,
+        track=track,
+    )
+    catalogue.note(
+        (number, find(_lost(it), policy, pseudonyms) if isinstance(it, Lost) else it) for number, it in found
+    )
 
 
 def compare_twins(catalogue: Catalogue, *, workers: int, track: Track = silent) -> None:
@@ -307,17 +344,22 @@ def _pixel_flags(stored: np.ndarray, shown: np.ndarray) -> tuple[str, ...]:
 
 
 def _read(
-    function: Callable[[Located], R], catalogue: Catalogue, workers: int, track: Track
+    function: Callable[[Located], R],
+    files: Iterable[tuple[int, Located]],
+    n_files: int,
+    *,
+    workers: int,
+    track: Track,
 ) -> Iterator[tuple[int, R | Lost]]:
     found = guarded_pairs(
         function,
-        catalogue.pending(),
+        files,
         workers=workers,
         chunk=CHUNK,
         seconds=lambda _: HEADER_SECONDS,
         headroom_bytes=HEADER_BYTES,
     )
-    yield from track(found, "reading headers", catalogue.n_pending())
+    yield from track(found, "reading headers", n_files)
 
 
 def _find(policy: Policy, pseudonyms: Pseudonyms, located: Located) -> Found:
@@ -332,5 +374,5 @@ def _difference(pair: tuple[Located, Located]) -> str:
     return difference(*pair)
 
 
-def _lost(lost: Lost) -> Found:
-    return Found(codes=(lost.code,), message=lost.message)
+def _lost(lost: Lost) -> DicomError:
+    return DicomError(lost.code, expected=lost.expected, found=lost.found)

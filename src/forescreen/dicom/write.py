@@ -93,7 +93,25 @@ def encode_mammogram(pixels: UInt16[np.ndarray, "row column"], description: Desc
     else:  # PS3.5 A.4: undefined length, items, sequence delimiter
         delimiter = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
         body = pixel_tag + b"OB\0\0" + struct.pack("<L", 0xFFFFFFFF) + encapsulate([encoded]) + delimiter
-    return b"".join([_head(description), *(elements[tag] for tag in sorted(elements)), body])
+    head = file_head(
+        _SOP_CLASS[description.intent], description.sop_instance_uid, description.transfer_syntax
+    )
+    return b"".join([head, *(elements[tag] for tag in sorted(elements)), body])
+
+
+def file_head(sop_class: str, sop_instance_uid: str, transfer_syntax: str) -> bytes:
+    """Preamble of zeros and file meta information (PS3.10 7.1)."""
+    body = struct.pack("<HH2sHL2s", 2, 1, b"OB", 0, 2, b"\0\1") + b"".join(
+        _text_element(0x00020000 + element, vr, text)
+        for element, vr, text in (
+            (0x0002, "UI", sop_class),
+            (0x0003, "UI", sop_instance_uid),
+            (0x0010, "UI", transfer_syntax),
+            (0x0012, "UI", _IMPLEMENTATION_UID),
+            (0x0013, "SH", f"FORESCREEN_{__version__}"[:16]),
+        )
+    )
+    return b"\0" * 128 + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(body)) + body
 
 
 def derived_uid(*parts: object) -> str:
@@ -186,21 +204,6 @@ def _text_element(tag: int, vr: str, text: str) -> bytes:
     if len(value) % 2:
         value += b"\0" if vr == "UI" else b" "
     return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), len(value)) + value
-
-
-def _head(description: Description) -> bytes:
-    """Preamble and file meta information (PS3.10 7.1)."""
-    body = struct.pack("<HH2sHL2s", 2, 1, b"OB", 0, 2, b"\0\1") + b"".join(
-        _text_element(0x00020000 + element, vr, text)
-        for element, vr, text in (
-            (0x0002, "UI", _SOP_CLASS[description.intent]),
-            (0x0003, "UI", description.sop_instance_uid),
-            (0x0010, "UI", description.transfer_syntax),
-            (0x0012, "UI", _IMPLEMENTATION_UID),
-            (0x0013, "SH", f"FORESCREEN_{__version__}"[:16]),
-        )
-    )
-    return b"\0" * 128 + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(body)) + body
 
 
 @dataclass(frozen=True, kw_only=True)

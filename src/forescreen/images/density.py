@@ -173,10 +173,10 @@ def find_tissue(
     if not upper > lower:
         raise ExamError(expected="contrast in the breast", found="none", where="percent density")
     grey = (small - lower) / (upper - lower)
-    fine = _mean_around(grey, seen, FINE * size)
+    fine = mean_around(grey, seen, FINE * size)
     above_fat = fine - _fat(fine, depth, seen)
-    brightness = _mean_around(above_fat, seen, NEAR * size)
-    square = _mean_around(above_fat**2, seen, NEAR * size)
+    brightness = mean_around(above_fat, seen, NEAR * size)
+    square = mean_around(above_fat**2, seen, NEAR * size)
     contrast = np.log(np.sqrt(np.maximum(square - brightness**2, 0)) + GRAIN)
     typical = float(contrast[core].mean())
     of_image = (
@@ -234,10 +234,10 @@ def _fat(
     return np.asarray(np.interp(depth, middles, level), dtype=np.float32)
 
 
-def _mean_around(
+def mean_around(
     values: Float[np.ndarray, "row column"], seen: Bool[np.ndarray, "row column"], sigma: float
 ) -> Float[np.ndarray, "row column"]:
-    """Gaussian mean over what is seen; nothing else counts."""
-    weight = ndimage.gaussian_filter(seen.astype(np.float32), sigma)
-    total = ndimage.gaussian_filter(np.where(seen, values, 0).astype(np.float32), sigma)
+    """Gaussian mean over what is seen, in the precision of the values; nothing else counts."""
+    weight = ndimage.gaussian_filter(seen.astype(values.dtype), sigma)
+    total = ndimage.gaussian_filter(np.where(seen, values, values.dtype.type(0)), sigma)
     return np.asarray(total / np.maximum(weight, 1e-6))

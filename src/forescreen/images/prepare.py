@@ -43,7 +43,7 @@ class PreparedView:
     anchors: Anchors
     spacing_mm: tuple[float, float] | None  # of the source image, row and column
     flags: tuple[str, ...]
-    density: Density | None  # by area; None where the breast is too small or too flat for it
+    region: BreastRegion  # in the source image
 
     @property
     def flipped(self) -> bool:
@@ -127,7 +127,7 @@ def prepare_mammogram(
         anchors=anchors,
         spacing_mm=spacing,
         flags=tuple(flags),
-        density=view_density(mammogram, region, orientation.chest_wall),
+        region=region,
     )
 
 

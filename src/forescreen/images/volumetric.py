@@ -27,12 +27,11 @@ from importlib.resources import files
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt16
-from scipy import ndimage
 
 from ..errors import ExamError
 from ..records import Density
 from .breast import BreastRegion, block_mean
-from .density import skin_depth
+from .density import mean_around, skin_depth
 from .orient import Side
 
 METHOD = "volumetric-v1"
@@ -189,7 +188,7 @@ def measure_volume(
             f"{int(whole.sum())} in a breast of {full:g} mm",
             "The thickness, the pixel spacing or the breast region is wrong",
         )
-    smooth = _mean_over(log, whole, REFERENCE_MM / side_mm)
+    smooth = mean_around(log.astype(np.float64), whole, REFERENCE_MM / side_mm)
     reference = float(np.percentile(smooth[whole], REFERENCE_PERCENTILE))
     thinner = attenuation.fat_loss(np.array(full)) - attenuation.fat_loss(thickness)
     dense = attenuation.dense_mm(reference - log + thinner, thickness)
@@ -231,14 +230,6 @@ def _thickness(
     thickness = np.zeros(breast.shape)
     thickness[box] = np.where(breast[box], 2 * np.sqrt(depth * (full_mm - depth)), 0)
     return thickness
-
-
-def _mean_over(
-    values: Float[np.ndarray, "row column"], seen: Bool[np.ndarray, "row column"], sigma: float
-) -> Float[np.ndarray, "row column"]:
-    weight = ndimage.gaussian_filter(seen.astype(np.float64), sigma)
-    total = ndimage.gaussian_filter(np.where(seen, values, 0).astype(np.float64), sigma)
-    return np.asarray(total / np.maximum(weight, 1e-6))
 
 
 @lru_cache(maxsize=1)

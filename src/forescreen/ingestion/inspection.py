@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..dicom.findings import Finding, intent_of, is_synthetic, machine_of, may_be_film, non_image_kind
-from ..dicom.folder import ExamFiles, FolderIndex, MammogramFile, header_or_error, index_files
+from ..dicom.folder import ExamFiles, FolderIndex, MammogramFile, index_headers, read_headers
 from ..dicom.gate import Decision, find, judge, series_findings
 from ..dicom.policy import Policy
 from ..dicom.reasons import BY_CODE
@@ -176,9 +176,9 @@ def inspect(
     Raises InputError for a path that does not exist, and where there is no file at all.
     """
     files = list_files(paths)
-    headers = [header_or_error(located) for located, _ in files]
+    headers = read_headers([located for located, _ in files], workers=workers, track=track)
     in_series = iter(series_findings([header for header in headers if isinstance(header, Header)]))
-    index = index_files(files, pseudonyms=AS_GIVEN, policy=policy, workers=workers, track=track)
+    index = index_headers(files, headers, pseudonyms=AS_GIVEN, policy=policy)
     exams = sorted(index.exams, key=lambda exam: exam.mammograms[0].file)
     numbers = {m.file: i for i, exam in enumerate(exams, 1) for m in exam.mammograms}
     refusals = {refusal.file: refusal for refusal in index.refusals}

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from ..errors import ExamError, InputError, unexpected
 from ..files import plain, read_json
 from ..images.geometry import Geometry
-from ..images.prepare import PreparedView, prepare_mammogram
+from ..images.prepare import PreparedView, prepare_mammogram, view_density
 from ..images.store import StoredView, StoreWriter, density_columns
 from ..processes import Lost, guarded_pairs
 from ..progress import Track
@@ -203,7 +203,7 @@ def _prepare_one(
             "photometric": made.photometric,
             "spacing_source": made.spacing_source,
             "source_sha256": made.pixels_sha256,
-            **density_columns(view.density),
+            **density_columns(view_density(mammogram, view.region, view.orientation.chest_wall)),
         },
     )
 
