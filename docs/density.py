@@ -79,7 +79,7 @@ def picture(path: Path) -> np.ndarray:
 
 def found_in(pixels: np.ndarray, view: View) -> tuple[BreastRegion, np.ndarray, Side]:
     """Breast, muscle and chest wall, as ingestion finds them."""
-    region = find_breast(pixels)
+    region = find_breast(pixels, bright_air=False)
     side = find_chest_wall(region.mask, Laterality.LEFT).chest_wall
     if view is View.CC:
         return region, np.zeros_like(region.mask), side

@@ -63,7 +63,7 @@ def draw(views: dict[str, MammogramFile], out: Path) -> None:
     for column, (key, file) in enumerate(views.items()):
         stored = read_pixels(file.path, file.header)
         shown = load_mammogram(file)
-        region = find_breast(shown.pixels)
+        region = find_breast(shown.pixels, bright_air=False)
         wall = find_chest_wall(region.mask, shown.laterality).chest_wall
         muscle = find_pectoral(shown.pixels, region, wall)
         prepared = prepare_mammogram(shown, CANVAS)

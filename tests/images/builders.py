@@ -117,3 +117,12 @@ def build_exam(*, views: tuple[str, ...] = ("LCC", "LMLO", "RCC", "RMLO"), exam_
             build_mammogram(laterality=name[0], view=name[1:], seed=i) for i, name in enumerate(views)
         ),
     )
+
+
+def build_muscled() -> tuple[np.ndarray, np.ndarray]:
+    """A breast whose pectoral muscle is bright and takes a third of it, and the mask of both together."""
+    pixels, breast = build_breast()
+    rows, columns = np.flatnonzero(breast.any(axis=1)), np.flatnonzero(breast.any(axis=0))
+    row, column = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
+    muscle = column / (0.7 * columns[-1]) + (row - rows[0]) / (0.7 * (rows[-1] - rows[0])) < 1
+    return np.where(muscle, np.float32(0.9), pixels), breast | muscle

@@ -12,7 +12,7 @@ from PIL import Image
 from forescreen.errors import ExamError
 from forescreen.images.breast import WARNINGS, find_breast
 
-from .builders import build_breast, build_film, build_phantom_picture
+from .builders import build_breast, build_film, build_muscled, build_phantom_picture
 from .films import ddsm_pairs
 from .perturbations import PERTURBATIONS, Picture
 
@@ -178,6 +178,16 @@ def test_what_has_no_shape_of_a_breast_is_refused(shape: str) -> None:
     pixels += 0.01 * np.random.default_rng(0).standard_normal(pixels.shape).astype(np.float32)
     with pytest.raises(ExamError, match="found no region that looks like one"):
         find_breast(pixels)
+
+
+def test_where_dark_air_is_known_a_large_bright_muscle_is_not_taken_for_air() -> None:
+    pixels, whole = build_muscled()
+    assert "polarity_uncertain" in find_breast(pixels).warnings
+    known = find_breast(pixels, bright_air=False)
+    assert (known.bright_air, known.warnings) == (False, ())
+    assert dice(known.at_full_size(), whole) > 0.97
+    turned = find_breast(1 - pixels, bright_air=True)
+    assert dice(turned.at_full_size(), known.at_full_size()) > 0.99
 
 
 def test_every_warning_is_explained() -> None:

@@ -17,7 +17,7 @@ from forescreen.ingestion.examine import Examined, air_is_bright, examine
 from forescreen.records import Refusal
 from tests.dicom.builders import build_mammogram, save
 from tests.dicom.machines import MACHINES, build_object, build_stored
-from tests.images.builders import build_breast, build_film
+from tests.images.builders import build_breast, build_film, build_muscled
 
 SCREENING = Policy()
 
@@ -177,6 +177,12 @@ def test_a_breast_that_looks_alike_on_both_sides_is_flagged(tmp_path: Path) -> N
     disc = np.where(row**2 + column**2 < 0.4, 0.6 + 0.1 * np.cos(9 * row) * np.sin(8 * column), 0.0)
     found = accepted(build_file(tmp_path, picture=disc.astype(np.float32)))
     assert found.mammogram.flags == ("chest_wall_uncertain",)
+
+
+def test_a_large_bright_muscle_is_not_taken_for_air(tmp_path: Path) -> None:
+    found = accepted(build_file(tmp_path, picture=build_muscled()[0]))
+    assert found.mammogram.flags == ()
+    assert found.orientation.chest_wall is Side.LEFT
 
 
 def test_messages_of_the_pixels_name_no_woman(tmp_path: Path) -> None:

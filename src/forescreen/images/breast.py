@@ -101,15 +101,17 @@ class BreastRegion:
         return int(blocks[0]) * self.factor, end
 
 
-def find_breast(pixels: Float[np.ndarray, "row column"]) -> BreastRegion:
+def find_breast(pixels: Float[np.ndarray, "row column"], *, bright_air: bool | None = None) -> BreastRegion:
     """Region of the breast in an image of finite values, whichever of breast and air is the brighter.
+
+    `bright_air` tells which of them it is where that is known (presentation values: False); None finds out.
 
     Any scale and offset; padding and lit strips of constant grey may surround the image. Not accepted:
     several breasts in one image, more than one exposure. Raises ExamError if nothing looks like a breast.
     """
     factor = max(1, -(-max(pixels.shape) // WORKING_SIDE))
     values, image = _scaled(block_mean(pixels, factor))
-    first = _first_region(values, image)
+    first = _first_region(values, image, (False, True) if bright_air is None else (bright_air,))
     if first.bright_air:
         values = 1 - values
     values = np.where(image, _without_frame(values), 0)
@@ -205,14 +207,17 @@ class _First:
     lead: float
 
 
-def _first_region(values: Float[np.ndarray, "row column"], image: Bool[np.ndarray, "row column"]) -> _First:
-    """The region of least penalty at half resolution, of all levels and both polarities."""
+def _first_region(
+    values: Float[np.ndarray, "row column"],
+    image: Bool[np.ndarray, "row column"],
+    polarities: tuple[bool, ...],
+) -> _First:
+    """The region of least penalty at half resolution, of all levels and the polarities that may be."""
     coarse = ndimage.uniform_filter(block_mean(values, 2), 3)
     inside = block_mean(image.astype(np.float32), 2) > 0.5
     half = max(2, round(OPENING * max(coarse.shape)))
     turned = {
-        bright: np.where(inside, _without_frame(1 - coarse if bright else coarse), 0)
-        for bright in (False, True)
+        bright: np.where(inside, _without_frame(1 - coarse if bright else coarse), 0) for bright in polarities
     }
     bounds = sorted(
         (LEVEL_PENALTY * level + BRIGHT_AIR_PENALTY * bright, bright, level)

@@ -95,7 +95,7 @@ def prepare_mammogram(
     """
     flags = list(mammogram.flags)
     if seen is None:
-        region = find_breast(mammogram.pixels)
+        region = find_breast(mammogram.pixels, bright_air=False)
         orientation = find_chest_wall(region.mask, mammogram.laterality)
         if orientation.agrees is None:
             _add(flags, "chest_wall_uncertain")

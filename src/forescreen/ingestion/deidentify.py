@@ -243,7 +243,7 @@ def _examine(path: Path, found: Deidentified, options: Options) -> tuple[tuple[s
     try:
         stored = read_pixels(path, header)
         shown = present(stored, header.grayscale).pixels
-        region = find_breast(shown)
+        region = find_breast(shown, bright_air=False)
     except (DicomError, ExamError):
         if options.blank_outside_breast:
             raise

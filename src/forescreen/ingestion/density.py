@@ -160,7 +160,7 @@ def _measure(task: _Task) -> ViewDensity:
             density = raw_density(task.file)
         else:
             mammogram = load_mammogram(task.file)
-            region = find_breast(mammogram.pixels)
+            region = find_breast(mammogram.pixels, bright_air=False)
             side = find_chest_wall(region.mask, mammogram.laterality).chest_wall
             density = view_density(mammogram, region, side)
             if density is None:
@@ -178,7 +178,7 @@ def raw_density(file: MammogramFile) -> Density:
     attenuation = attenuation_of(raw)  # before the pixels are read: most refusals are the header's
     exposure = exposure_of(read_pixels(file.path, file.header), raw)
     picture = shown(exposure)
-    region = find_breast(picture)
+    region = find_breast(picture, bright_air=False)
     side = find_chest_wall(region.mask, file.laterality).chest_wall
     muscle, flags = np.zeros_like(region.mask), list[str]()
     if file.view is View.MLO:

@@ -72,7 +72,7 @@ def examine_stored(file: MammogramFile, stored: Stored, policy: Policy) -> Exami
     if inverted and Action.REFUSE in actions:
         return _refusal(file, findings, actions)  # in an inverted picture no breast is looked for
     try:
-        region = find_breast(1.0 - mammogram.pixels if inverted else mammogram.pixels)
+        region = find_breast(1.0 - mammogram.pixels if inverted else mammogram.pixels, bright_air=False)
     except ExamError as error:
         found = Finding("breast_not_found", "a breast in the image", error.found)
         return _refusal(file, [*findings, found], [*actions, Action.REFUSE])
