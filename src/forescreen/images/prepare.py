@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, UInt16
 
 from ..errors import ExamError
 from ..records import STANDARD_VIEWS, Density, Exam, Mammogram, View
-from .breast import BreastRegion, find_breast
+from .breast import WARNINGS, BreastRegion, find_breast
 from .density import measure_area
 from .geometry import Geometry, Placement, resample
 from .intensity import Anchors, find_anchors
@@ -31,6 +31,7 @@ FLAGS = {
     "laterality_conflict_pixels": "the chest wall lies on the side that is usual for the other breast",
     "chest_wall_uncertain": "both sides of the breast look alike: the side of the chest wall is a guess",
     "breast_exceeds_canvas": "more than 1 % of the breast lies outside the canvas and was cut",
+    "breast_uncertain": WARNINGS["breast_uncertain"],
 }
 
 
@@ -101,6 +102,8 @@ def prepare_mammogram(
             _add(flags, "chest_wall_uncertain")
         elif not orientation.agrees:
             _add(flags, "laterality_conflict_pixels")
+        for warning in region.warnings:
+            _add(flags, warning)
     else:
         region, orientation = seen
 

@@ -24,7 +24,7 @@ from ..dicom.stored import Stored
 from ..dicom.tags import Header
 from ..dicom.view_findings import lies_as_other_breast
 from ..errors import DicomError, ExamError
-from ..images.breast import BreastRegion, find_breast
+from ..images.breast import WARNINGS, BreastRegion, find_breast
 from ..images.orient import CUSTOM, Orientation, Side, find_chest_wall
 from ..records import Laterality, Mammogram, Refusal
 
@@ -77,7 +77,8 @@ def examine_stored(file: MammogramFile, stored: Stored, policy: Policy) -> Exami
         found = Finding("breast_not_found", "a breast in the image", error.found)
         return _refusal(file, [*findings, found], [*actions, Action.REFUSE])
     orientation = find_chest_wall(region.mask, mammogram.laterality)
-    for finding in side_findings(file.header, mammogram.laterality, orientation):
+    doubts = [Finding(code, "an outline beyond doubt", WARNINGS[code]) for code in region.warnings]
+    for finding in [*side_findings(file.header, mammogram.laterality, orientation), *doubts]:
         findings.append(finding)
         actions.append(policy.action(finding.code, film=film))
     if Action.REFUSE in actions:
