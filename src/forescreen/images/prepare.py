@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, UInt16
 
 from ..errors import ExamError
 from ..records import STANDARD_VIEWS, Density, Exam, Mammogram, View
-from .breast import WARNINGS, BreastRegion, find_breast
+from .breast import WARNINGS, BreastRegion, block_mean, find_breast
 from .density import measure_area
 from .geometry import Geometry, Placement, resample
 from .intensity import Anchors, find_anchors
@@ -138,12 +138,20 @@ def view_density(mammogram: Mammogram, region: BreastRegion, chest_wall: Side) -
     """Density by area of one view, None where it cannot be measured; MLO views without their muscle."""
     muscle = np.zeros_like(region.mask)
     flags: tuple[str, ...] = ()
+    pixels = mammogram.pixels
+    blocks = block_mean(pixels, region.factor)
     if mammogram.view is View.MLO:
-        found = find_pectoral(mammogram.pixels, region, chest_wall)
+        found = find_pectoral(pixels, region, chest_wall, blocks=blocks)
         muscle, flags = found.mask, () if found.found else ("pectoral_not_found",)
     try:
         return measure_area(
-            mammogram.pixels, region, muscle, chest_wall, spacing_mm=mammogram.spacing_mm, flags=flags
+            pixels,
+            region,
+            muscle,
+            chest_wall,
+            spacing_mm=mammogram.spacing_mm,
+            flags=flags,
+            blocks=blocks,
         ).density
     except ExamError:  # the reason is the image's: too little breast, no contrast
         return None
@@ -159,7 +167,7 @@ def _cut_out(
 ) -> tuple[Bool[np.ndarray, "row column"], Float[np.ndarray, "row column"]]:
     """The bounding box of the breast: its mask and its presentation values."""
     top, bottom, left, right = region.box
-    inside = region.at_full_size()[top:bottom, left:right]
+    inside = region.at_full_size(rows=slice(top, bottom), columns=slice(left, right))
     return inside, np.asarray(mammogram.pixels[top:bottom, left:right], dtype=np.float32)
 
 
