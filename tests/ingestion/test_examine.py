@@ -193,6 +193,13 @@ def test_a_large_bright_muscle_is_not_taken_for_air(tmp_path: Path) -> None:
     assert found.orientation.chest_wall is Side.LEFT
 
 
+def test_a_breast_of_one_grey_is_refused_for_its_contrast(tmp_path: Path) -> None:
+    flat = np.where(build_breast()[0] > 0.05, 0.7, 0.0).astype(np.float32)
+    found = refused(build_file(tmp_path, picture=flat))
+    assert found.code == "low_dynamic_range"
+    assert "expected contrast within the breast, found one value" in found.message
+
+
 def test_messages_of_the_pixels_name_no_woman(tmp_path: Path) -> None:
     message = refused(build_file(tmp_path, chest_wall="right")).message
     for secret in ("W0001", "A0001", "Doe", str(tmp_path)):

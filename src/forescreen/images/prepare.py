@@ -87,12 +87,12 @@ def prepare_mammogram(
     mammogram: Mammogram,
     geometry: Geometry,
     *,
-    seen: tuple[BreastRegion, Orientation] | None = None,
+    seen: tuple[BreastRegion, Orientation, Anchors] | None = None,
 ) -> PreparedView:
-    """One mammogram on the canvas. Raises ExamError if it shows no breast.
+    """One mammogram on the canvas. Raises ExamError if it shows no breast, or one without contrast.
 
-    `seen` are its breast and chest wall where they were found before: what they say about the header is
-    then among the mammogram's flags.
+    `seen` are its breast, chest wall and anchors where they were found before: what they say about the
+    header is then among the mammogram's flags.
     """
     flags = list(mammogram.flags)
     if seen is None:
@@ -104,8 +104,9 @@ def prepare_mammogram(
             _add(flags, "laterality_conflict_pixels")
         for warning in region.warnings:
             _add(flags, warning)
+        anchors = breast_anchors(mammogram, region)
     else:
-        region, orientation = seen
+        region, orientation, anchors = seen
 
     spacing = mammogram.spacing_mm
     if spacing is None:
@@ -114,9 +115,6 @@ def prepare_mammogram(
     row_mm, column_mm = spacing or (guess, guess)
 
     inside, values = _cut_out(mammogram, region)
-    # Percentiles of every eighth row of a large breast are those of all rows to three digits.
-    step = 8 if inside.size > 100_000 else 1
-    anchors = find_anchors(values[::step][inside[::step]], mammogram.acquisition.profile)
     placement = _place(inside.shape, (row_mm, column_mm), geometry, orientation)
     cover = resample(inside.astype(np.float32), placement, geometry)
     total = resample(values * inside, placement, geometry)
@@ -132,6 +130,14 @@ def prepare_mammogram(
         flags=tuple(flags),
         region=region,
     )
+
+
+def breast_anchors(mammogram: Mammogram, region: BreastRegion) -> Anchors:
+    """The anchors of its grey scale. Raises ExamError for a breast without contrast."""
+    inside, values = _cut_out(mammogram, region)
+    # Percentiles of every eighth row of a large breast are those of all rows to three digits.
+    step = 8 if inside.size > 100_000 else 1
+    return find_anchors(values[::step][inside[::step]], mammogram.acquisition.profile)
 
 
 def view_density(mammogram: Mammogram, region: BreastRegion, chest_wall: Side) -> Density | None:
