@@ -22,6 +22,7 @@ from ..records import STANDARD_VIEWS, Laterality, View
 from .attributes import clean_text
 from .findings import intent_of, is_synthetic
 from .gate import judge, series_key
+from .machine import read_machine
 from .policy import Policy
 from .tags import Header
 from .vocabulary import OTHER
@@ -170,11 +171,11 @@ def exam_number(header: Header) -> str:
 
 
 def machine_name(header: Header, pseudonyms: Pseudonyms) -> str:
-    """Maker and model. With a key only words of a closed vocabulary stay, for machines are named by people;
-    what else there was is told apart by a keyed label."""
+    """Maker and model, as far as they may be told (`machine`). With a key only words of a closed vocabulary
+    stay, for machines are named by people; what else there was is told apart by a keyed label."""
     machine = " ".join(part for part in (header.manufacturer, header.model) if part)
     if pseudonyms.key is None or not machine:
-        return machine
+        return read_machine(header).name
     known = " ".join(filter(None, known_words(header.manufacturer, header.model)))
     return known if OTHER not in known else f"{known} {pseudonyms.site(machine)[:6]}"
 

@@ -14,12 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from ..dicom.findings import Finding, intent_of, is_synthetic, machine_of, may_be_film, non_image_kind
+from ..dicom.findings import Finding, intent_of, is_synthetic, may_be_film, non_image_kind
 from ..dicom.folder import ExamFiles, FolderIndex, MammogramFile, index_headers, read_headers
 from ..dicom.gate import Decision, find, judge, series_findings
+from ..dicom.origin_findings import machine_of
+from ..dicom.pixels import VOI_FUNCTIONS
 from ..dicom.policy import Policy
 from ..dicom.reasons import BY_CODE
 from ..dicom.tags import Grayscale, Header
+from ..dicom.terms import EXPLANATIONS, PHOTOMETRICS, told, told_uid
+from ..dicom.views import told_position
 from ..dicom.walk import Located, is_dicom_source, locate, walk
 from ..errors import DicomError, InputError
 from ..identity import AS_GIVEN
@@ -269,20 +273,21 @@ def _about(file: str, header: Header, decision: Decision, policy: Policy) -> Ins
     """What the object is, before any verdict."""
     codes = {finding.code for finding in find(header, policy)}
     codes |= {finding.code for finding in (*decision.reasons, *decision.flagged)}
+    photometric = header.grayscale.photometric
     return InspectedFile(
         file=file,
         verdict="accept",
         kind=_kind(header, codes),
         machine=machine_of(header),
         side=str(decision.laterality or ""),
-        view=str(decision.view or header.view_position),
+        view=str(decision.view or told_position(header.view_position)),
         rows=header.rows,
         columns=header.columns,
         bits=header.grayscale.bits_stored,
-        photometric=header.grayscale.photometric,
+        photometric=told(photometric, PHOTOMETRICS) if photometric else "",
         spacing_mm=decision.spacing.mm,
         spacing_source=decision.spacing.source,
-        syntax=SYNTAXES.get(header.transfer_syntax, header.transfer_syntax),
+        syntax=SYNTAXES.get(header.transfer_syntax) or told_uid(header.transfer_syntax),
         lossy="lossy_compression" in codes,
         intent=intent_of(header),
         voi="" if header.pixel_data is None else _voi(header.grayscale),
@@ -309,9 +314,9 @@ def _voi(grey: Grayscale) -> str:
     """The VOI that the conversion profile would apply."""
     if grey.voi_luts:
         name = grey.voi_luts[0].explanation if grey.voi_luts[0] is not None else ""
-        return f"LUT {name[:20] or 1} of {len(grey.voi_luts)}"
+        return f"LUT {name if name.upper() in EXPLANATIONS else 1} of {len(grey.voi_luts)}"
     if grey.windows:
-        return f"window 1 of {len(grey.windows)}, {grey.voi_function[:20] or 'LINEAR'}"
+        return f"window 1 of {len(grey.windows)}, {told(grey.voi_function or 'LINEAR', VOI_FUNCTIONS)}"
     return "minimum to maximum"
 
 
