@@ -461,6 +461,15 @@ def test_every_reason_of_the_situations_above_has_a_meaning() -> None:
     assert all(meaning and not meaning.endswith(".") for meaning in CODES.values())
 
 
+@pytest.mark.parametrize(
+    "changes", [{"Rows": 65535, "Columns": 65535}, {"Rows": 299}, {"HighBit": 15}, {"BitsAllocated": 32}]
+)
+def test_what_is_expected_of_pixels_fits_what_is_found(tmp_path: Path, changes: dict[str, Any]) -> None:
+    found = decide(tmp_path, changes).reasons[0]
+    assert (found.code, found.expected) == ("undecodable_pixels", "pixels described as they can be decoded")
+    assert any(str(value) in found.found for value in changes.values())
+
+
 def test_what_fits_is_not_flagged(tmp_path: Path) -> None:
     fits: list[dict[str, Any]] = [
         {"AcquisitionDate": "20210330"},  # an addition within 30 days

@@ -418,6 +418,20 @@ REASONS: tuple[Reason, ...] = (
         Action.FLAG,
     ),
     _fact(
+        "patient_name_differs",
+        "exam",
+        "images of one exam under different names",
+        "Look whether they are of one woman",
+        Action.FLAG,
+    ),
+    _fact(
+        "patient_ambiguous",
+        "exam",
+        "one patient number with several issuers, birth dates or sexes among the exams of the source",
+        "Tell the women apart by their numbers at the source; priors are not linked",
+        Action.FLAG,
+    ),
+    _fact(
         "laterality_swap_suspected",
         "exam",
         "images of both sides lie as those of the other side",
@@ -427,8 +441,8 @@ REASONS: tuple[Reason, ...] = (
     _fact(
         "patient_mismatch",
         "exam",
-        "different patients under one exam number",
-        "Correct the exam numbers at their source",
+        "different patients under one exam number, or one number with several issuers, birth dates or sexes",
+        "Correct the numbers at their source",
     ),
     _fact(
         "date_mismatch",
