@@ -67,8 +67,9 @@ READING = """\
   lies on the other side, that is `laterality_conflict_pixels`; when it lies where custom puts it and only
   PatientOrientation is wrong, `orientation_conflict_pixels`. Nothing is flipped to fit.
 - **Orientation of the other breast.** Row direction and medial direction both as the other breast's (L with P\\L,
-  R with A\\R): `laterality_conflict_orientation`; then custom is expected of the pixels. One of the two alone is a
-  mirrored hanging.
+  R with A\\R): `laterality_conflict_orientation`; then custom is expected of the pixels. The row direction alone
+  is a mirrored hanging; the column direction of a CC alone (L with A\\L) is a picture upside down,
+  `orientation_unusual`.
 - **Polarity.** Air that is as bright as anything in the picture is `photometric_conflict_pixels`.
 
 ## How the view is read
@@ -77,7 +78,24 @@ The code (CID 4014, retired codes too) and ViewPosition must agree where both ar
 a foreign scheme counts only with the same ViewPosition. Words stand in where the header is silent: those of the
 processing description of a Fuji machine with a flag, those of SeriesDescription and ProtocolName only where
 the policy flags `view_from_description`. Only what they name once counts, and nothing where one of them is SPOT, MAG, ROLLED,
-TANGENTIAL, STEREO, BIOPSY, SPECIMEN.
+TANGENTIAL, STEREO, BIOPSY, SPECIMEN. ViewPosition has one value: two projections, or one and something that is no
+term where no code says better, are `view_conflict`; SPOT and MAG there are modifiers, and glued to a projection
+(CCMAG) with a code beside it a flag. Modifiers count beside the view code as within its item.
+
+## What words tell
+
+Whole words of SeriesDescription and StudyDescription, whatever stands between them: STEREO BIOPSY, STEREOTACTIC,
+PRE FIRE, POST FIRE (`stereo_biopsy`), SPECIMEN, PHANTOM, QUALITY CONTROL, QC, FLAT FIELD (`quality_control`), CESM,
+CEDM, CEM, CONTRAST ENHANCED, RECOMBINED, DUAL ENERGY (`contrast_recombined`; with LOW ENERGY in the series
+`contrast_low_energy`; DerivationDescription too); of SeriesDescription alone C-View, S-View, V-Preview, Intelligent 2D,
+Insight 2D, SYNTHETIC 2D (`synthetic_2d`); of PaddleDescription SPOT, MAG, BIOPSY. BIOPSY or STEREO alone, and SPOT or
+MAG of the series, are only a flag (`description_conflict`). A contrast agent counts by name and by code, and another
+region of AnatomicRegionSequence as another body part.
+
+## Dates and ages
+
+Dates of study and acquisition are flagged where they are none, before 1960 or after today, and where they contradict
+each other (limits above); so is PatientAge against PatientBirthDate. No message tells a date.
 
 ## Split tomosynthesis
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,41 @@ def encode(pixels: np.ndarray, syntax: str, bits: int = 12) -> bytes:
     if syntax == HTJ2K:
         return imagecodecs.htj2k_encode(pixels)
     raise ValueError(syntax)
+
+
+def encode_with_restarts(pixels: np.ndarray, bits: int, rows_between: int) -> bytes:
+    """JPEG lossless, predictor 1, with a restart marker every few rows (ISO 10918-1 annex H)."""
+    rows, columns = pixels.shape
+    interval = rows_between * columns
+    table = bytes([0] * 4 + [17] + [0] * 11) + bytes(range(17))  # 17 categories, each a code of five bits
+    head = (
+        b"\xff\xd8"
+        + struct.pack(">HHBHHB3B", 0xFFC3, 11, bits, rows, columns, 1, 1, 0x11, 0)
+        + struct.pack(">HHB", 0xFFC4, 3 + len(table), 0)
+        + table
+        + struct.pack(">HHH", 0xFFDD, 4, interval)
+        + struct.pack(">HHB2B3B", 0xFFDA, 8, 1, 1, 0, 1, 0, 0)
+    )
+    parts = []
+    for first in range(0, rows, rows_between):
+        block = pixels[first : first + rows_between].astype(int)
+        predicted = np.empty_like(block)
+        predicted[:, 1:] = block[:, :-1]
+        predicted[1:, 0] = block[:-1, 0]
+        predicted[0, 0] = 1 << (bits - 1)
+        text = ""
+        for difference in (block - predicted).ravel().tolist():
+            difference = (difference + 32767) % 65536 - 32767
+            size = abs(difference).bit_length()
+            low = difference if difference > 0 else difference + (1 << size) - 1
+            text += f"{size:05b}" + (f"{low:0{size}b}" if 0 < size < 16 else "")
+        text += "1" * (-len(text) % 8)
+        coded = int(text, 2).to_bytes(len(text) // 8, "big").replace(b"\xff", b"\xff\x00")
+        parts.append(coded)
+    marked = b"".join(
+        part + (bytes((0xFF, 0xD0 + i % 8)) if i < len(parts) - 1 else b"") for i, part in enumerate(parts)
+    )
+    return head + marked + b"\xff\xd9"
 
 
 def save(path: Path, ds: Dataset, *, syntax: str = EXPLICIT_LITTLE, preamble: bool = True) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forescreen.dicom.assemble import PREFER, Assembled, Candidate, Found, assemble
+from forescreen.dicom.assemble import PREFER, Assembled, Candidate, Found, assemble, plain_name
 from forescreen.records import STANDARD_VIEWS
 
 NUMBERS = itertools.count()
@@ -90,6 +90,41 @@ def test_several_patients_or_days_under_one_number_are_refused_as_a_whole() -> N
     assert late.passed_over[0].message == (
         "date_mismatch: expected one visit, found study dates 2 days apart under one exam number"
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "words"), [("issuer", "issuers"), ("birth", "birth dates"), ("sex", "sexes")]
+)
+def test_what_contradicts_itself_under_one_number_is_of_two_women(field: str, words: str) -> None:
+    mixed = assemble([build("L", **{field: "1"}), build("R", **{field: "2"}), build("L", "MLO")])
+    assert mixed.exam is None
+    assert {other.codes[0] for other in mixed.passed_over} == {"patient_mismatch"}
+    assert f"found 2 {words}" in mixed.passed_over[0].message
+    silent = assemble([build("L", **{field: "1"}), build("R")])  # one that does not say contradicts nobody
+    assert silent.exam is not None
+    assert silent.exam.flags == ()
+
+
+def test_another_name_alone_is_a_flag() -> None:
+    found = assemble([build("L", name="1"), build("R", name="2"), build("L", "MLO")])
+    assert found.exam is not None
+    assert found.exam.flags == ("patient_name_differs",)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("Doe^Jane", "DOE^JANE^^", True),
+        ("Doe^Jane^M", "Doe, Jane", True),
+        ("M\u00fcller^\u00c9va", "Mu\u0308ller^E\u0301va", True),
+        ("Yamada^Tarou=x^y", "yamada tarou", True),
+        ("Doe^Jane", "Roe^Jane", False),
+        ("Doe^Jane", "Doe^Joan", False),
+        ("", "^^", True),
+    ],
+)
+def test_names_are_compared_without_case_marks_and_accents(one: str, other: str, alike: bool) -> None:
+    assert (plain_name(one) == plain_name(other)) is alike
 
 
 def test_an_exam_may_end_after_midnight() -> None:

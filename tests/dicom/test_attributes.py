@@ -6,8 +6,8 @@ from forescreen.dicom.attributes import ACTIONS, RULES, Action, clean_text
 from forescreen.dicom.values import WANTED, tag_of
 from forescreen.dicom.vocabulary import table_rows
 
-#: What intake reads and the profile removes, beside overlays: all that is left is ASCII.
-NOT_KEPT = {"SpecificCharacterSet"}
+#: What intake reads and the profile removes, beside overlays: all that is left is ASCII, and one issuer.
+NOT_KEPT = {"SpecificCharacterSet", "IssuerOfPatientID"}
 
 
 def test_the_table_is_in_the_order_of_tags_and_each_row_names_its_tag() -> None:

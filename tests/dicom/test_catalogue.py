@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,7 +192,7 @@ def test_the_same_object_with_other_pixels_says_so(tmp_path: Path) -> None:
         messages = {located.label: refusal.message for located, refusal in catalogue.refusals(str)}
         assert messages == {
             "b.dcm": "duplicate_instance: the same object as a.dcm",
-            "c.dcm": "duplicate_instance: the same object as a.dcm, with other pixel bytes",
+            "c.dcm": "duplicate_instance: the same SOP Instance UID as a.dcm, with other pixel bytes",
             "d.dcm": "duplicate_instance: the same object as a.dcm, in another transfer syntax",
         }
         assert list(catalogue.unknown_twins()) == []
@@ -202,6 +203,82 @@ def test_the_same_object_with_other_pixels_says_so(tmp_path: Path) -> None:
         messages = {located.label: refusal.message for located, refusal in catalogue.refusals(str)}
         assert messages["b.dcm"].endswith("with other pixel bytes")
         assert messages["c.dcm"] == "duplicate_instance: the same object as a.dcm"
+
+
+def test_the_object_of_another_patient_says_so(tmp_path: Path) -> None:
+    other = {"PatientID": "W0002", "AccessionNumber": "A0002"}
+    save_view(tmp_path, "a.dcm")
+    save_view(tmp_path, "b.dcm", changes=other)
+    save_view(tmp_path, "c.dcm", changes=other, pixels=build_pixels(seed=8))
+    save_view(tmp_path, "d.dcm", changes={"IssuerOfPatientID": "Elsewhere"})
+    with Catalogue(None, tmp_path) as catalogue:
+        read(catalogue, tmp_path)
+        messages = {located.label: refusal.message for located, refusal in catalogue.refusals(str)}
+    same = "duplicate_instance: the same SOP Instance UID as a.dcm, of another patient"
+    assert messages == {
+        "b.dcm": same,
+        "c.dcm": f"{same}, with other pixel bytes",
+        "d.dcm": "duplicate_instance: the same object as a.dcm",  # only one of them names an issuer
+    }
+
+
+#: Two women under one number: their headers say so in several ways.
+ANNE = {"PatientID": "100", "PatientName": "Alpha^Anne", "PatientBirthDate": "19640101", "PatientAge": None}
+BETTY = {"PatientID": "100", "PatientName": "Beta^Betty", "PatientBirthDate": "19510730", "PatientAge": None}
+
+
+@pytest.mark.parametrize("accession", ["A0001", None])
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"PatientBirthDate": "19510730"},
+        {"PatientSex": "M"},
+        {"IssuerOfPatientID": "HospB"},
+        {"PatientName": "Beta^Betty", "PatientBirthDate": "19510730", "IssuerOfPatientID": "HospB"},
+    ],
+    ids=lambda changes: "+".join(changes),
+)
+@pytest.mark.parametrize("key", [None, b"k" * 32])
+def test_two_women_under_one_number_make_no_exam(
+    tmp_path: Path, different: dict[str, Any], accession: str | None, key: bytes | None
+) -> None:
+    anne = ANNE | {"AccessionNumber": accession, "IssuerOfPatientID": "HospA", "PatientSex": "F"}
+    save_view(tmp_path, "a.dcm", "L", number=1, changes=anne)
+    save_view(tmp_path, "b.dcm", "R", number=2, changes=anne | different)
+    with Catalogue(None, tmp_path) as catalogue:
+        read(catalogue, tmp_path, Pseudonyms(key=key))
+        refusals = [refusal for _, refusal in catalogue.refusals(str)]
+        assert [refusal.code for refusal in refusals] == ["patient_mismatch"] * 2
+        assert list(catalogue.exams()) == []
+    for secret in ("Alpha", "Beta", "Hosp", "1964", "1951", "19510730"):
+        assert not any(secret in refusal.message for refusal in refusals)
+
+
+def test_exams_of_a_number_that_stands_for_two_women_are_flagged(tmp_path: Path) -> None:
+    source, database = tmp_path / "in", tmp_path / "c.sqlite"
+    for name, changes, day in (("a", ANNE, "20190314"), ("b", BETTY, "20210314"), ("c", {}, "20210314")):
+        dated = {"AccessionNumber": name, "StudyDate": day, "AcquisitionDate": day}
+        save_view(source, f"{name}.dcm", number=ord(name), changes=dated | changes)
+    with Catalogue(database, source) as catalogue:
+        read(catalogue, source)
+        flags = {exam.exam_id: exam.flags for exam in catalogue.exams()}
+        assert flags == {"a": ("patient_ambiguous",), "b": ("patient_ambiguous",), "c": ()}
+    stored = database.read_bytes()
+    assert not any(word in stored for word in (b"Alpha", b"Beta", b"19640101", b"1964-01-01"))
+    save_view(source, "b.dcm", number=99, changes=BETTY | {"PatientBirthDate": "19640101"})
+    with Catalogue(database, source) as catalogue:  # corrected: another name alone is no other woman
+        read(catalogue, source)
+        assert {exam.flags for exam in catalogue.exams()} == {()}
+
+
+def test_a_filler_is_no_birth_date(tmp_path: Path) -> None:
+    for i, born in enumerate(("19640101", "19000101", "00000000", "")):
+        changes = ANNE | {"PatientBirthDate": born, "AccessionNumber": "A"}
+        save_view(tmp_path, f"{i}.dcm", "LR"[i % 2], number=i + 1, changes=changes)
+    with Catalogue(None, tmp_path) as catalogue:
+        read(catalogue, tmp_path)
+        (exam,) = catalogue.exams()
+        assert exam.flags == ()
 
 
 def test_the_raw_image_names_its_partner_as_reports_name_it(tmp_path: Path) -> None:

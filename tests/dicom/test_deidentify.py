@@ -70,6 +70,12 @@ SYNTAXES = [
 #: What intake must read as before; the rest is who and when, or words, or compared apart.
 SAME = {field.name for field in fields(Header)} - {
     "patient_id",
+    "issuer",
+    "patient_name",
+    "birth_date",
+    "dates",
+    "age_by_birth_years",
+    "regions",
     "accession",
     "study_uid",
     "series_uid",

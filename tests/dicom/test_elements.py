@@ -53,7 +53,8 @@ def build_rich() -> Dataset:
 def assert_same(ours: dict[int, Element], theirs: Dataset) -> int:
     """Every element we kept has the bytes pydicom has; returns how many were compared."""
     n = 0
-    for tag, element in ours.items():
+    # Sequences last: to look into one, pydicom converts the elements that tell how to read it.
+    for tag, element in sorted(ours.items(), key=lambda pair: pair[1].vr == "SQ"):
         raw = theirs.get_item(tag)
         if element.vr == "SQ":
             items = theirs[tag].value

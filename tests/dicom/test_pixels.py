@@ -154,7 +154,7 @@ def test_an_image_of_one_value_or_of_padding_has_no_range(padding: tuple[int, in
     [
         (build_grayscale(windows=[Window(100, 0.5)]), "width 0.5 for LINEAR"),
         (build_grayscale(windows=[Window(100, 0)], function="SIGMOID"), "width 0 for SIGMOID"),
-        (build_grayscale(windows=[Window(100, 10)], function="CUBIC"), "'CUBIC'"),
+        (build_grayscale(windows=[Window(100, 10)], function="CUBIC"), "an unknown VOI LUT function"),
         (build_grayscale(luts=[build_table([0, 5000])]), "beyond its 12 bits"),
         (replace(build_grayscale(), voi_luts=(None,)), "disagree"),
         (replace(build_grayscale(), windows=(None,)), "readable"),

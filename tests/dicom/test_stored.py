@@ -39,6 +39,7 @@ from .builders import (
     build_mammogram,
     build_pixels,
     encode,
+    encode_with_restarts,
     save,
     save_frames,
 )
@@ -392,6 +393,54 @@ def test_a_lossy_jpeg_with_a_hole_is_not_an_image(tmp_path: Path, syntax: str, m
     with pytest.raises(DicomError, match="expected") as caught:
         read_pixels(path, read_header(path))
     assert caught.value.code == "undecodable_pixels"
+
+
+def build_grey_end(*, bits: int, rows: int = 60, columns: int = 40) -> np.ndarray:
+    """A picture whose last rows are middle grey: air at the lowest signed value is just that."""
+    pixels = build_pixels(rows=rows, columns=columns, bits=bits)
+    pixels[rows // 2 :] = 1 << (bits - 1)
+    return pixels
+
+
+@pytest.mark.parametrize("restarts", [0, 4])
+@pytest.mark.parametrize(("bits", "signed"), [(12, 1), (16, 1), (16, 0), (12, 0)])
+def test_a_lossless_jpeg_may_end_in_middle_grey(
+    tmp_path: Path, bits: int, signed: int, restarts: int
+) -> None:
+    pixels = build_grey_end(bits=bits)
+    stream = imagecodecs.ljpeg_encode(pixels, bitspersample=bits)
+    if restarts:
+        stream = encode_with_restarts(pixels, bits, restarts)
+    changes = {"PixelRepresentation": signed, "PixelPaddingValue": None}
+    ds = build_mammogram(pixels, bits=bits, changes=changes)
+    path = save_frames(tmp_path / "a.dcm", ds, [stream], syntax=JPEG_LOSSLESS)
+    found = read_pixels(path, read_header(path))
+    expected = pixels.astype(int)
+    if signed:
+        expected[expected >= 1 << (bits - 1)] -= 1 << bits
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.55, 0.9])
+@pytest.mark.parametrize("restarts", [0, 4])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_lossless_jpeg_that_ends_early_is_no_image_whatever_it_shows(
+    tmp_path: Path, kept: float, restarts: int, grey: bool
+) -> None:
+    pixels = build_grey_end(bits=12) if grey else build_pixels(rows=60, columns=40)
+    stream = encode_with_restarts(pixels, 12, restarts) if restarts else imagecodecs.ljpeg_encode(pixels)
+    short = stream[: int(kept * len(stream))].rstrip(b"\xff") + b"\xff\xd9"
+    path = save_frames(tmp_path / "a.dcm", build_mammogram(pixels), [short], syntax=JPEG_LOSSLESS)
+    with pytest.raises(DicomError) as caught:
+        read_pixels(path, read_header(path))
+    assert caught.value.code == "undecodable_pixels"
+
+
+@pytest.mark.parametrize(("syntax", "bits"), [(JPEG_BASELINE, 8), (JPEG_EXTENDED, 12)])
+def test_a_lossy_jpeg_may_end_in_middle_grey(tmp_path: Path, syntax: str, bits: int) -> None:
+    pixels = build_grey_end(bits=bits, rows=64).astype(np.uint8 if bits == 8 else np.uint16)
+    path = save(tmp_path / "a.dcm", build_mammogram(pixels, bits=bits), syntax=syntax)
+    assert (read_pixels(path, read_header(path))[-8:] == 1 << (bits - 1)).all()
 
 
 @settings(max_examples=60, deadline=None)

@@ -80,7 +80,7 @@ def test_a_known_code_under_a_foreign_scheme_counts_only_with_view_position(tmp_
     assert (with_position.view, with_position.scheme_foreign) == (BaseView.CC, True)
     assert not with_position.code_unknown
     alone = read(tmp_path, ViewCodeSequence=build_view("399162004", "99LOCAL"), ViewPosition=None)
-    assert (alone.view, alone.code_unknown, alone.code_text) == (None, True, "99LOCAL")
+    assert (alone.view, alone.code_unknown, alone.code_text) == (None, True, "an unknown scheme")
 
 
 def test_an_unknown_code_beside_a_known_position_is_told(tmp_path: Path) -> None:

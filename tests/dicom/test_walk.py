@@ -284,3 +284,27 @@ def test_a_single_file_is_a_source(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="expected mode 'rb'"):
         located.open("wb")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_members_of_one_name_have_labels_of_their_own(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    names = ["x.dcm", "x.dcm (2)", "x.dcm", "y.dcm", "x.dcm"]
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for i, name in enumerate(names):
+                archive.writestr(name, str(i))
+    else:
+        with tarfile.open(path, "w") as tar:
+            for i, name in enumerate(names):
+                info = tarfile.TarInfo(name)
+                info.size = 1
+                tar.addfile(info, io.BytesIO(str(i).encode()))
+    assert {located.label: content(located) for located in walk(path)} == {
+        f"a.{kind}/x.dcm": b"0",
+        f"a.{kind}/x.dcm (2)": b"1",
+        f"a.{kind}/x.dcm (3)": b"2",
+        f"a.{kind}/y.dcm": b"3",
+        f"a.{kind}/x.dcm (4)": b"4",
+    }

@@ -84,6 +84,16 @@ def test_a_swap_is_suspected_when_an_image_of_either_side_contradicts_its_label(
     assert counts.exam_flags == {"laterality_swap_suspected": 2, "mixed_vendors_in_exam": 1}
 
 
+def test_exams_of_a_number_that_stands_for_two_women_are_nobodys_priors(tmp_path: Path) -> None:
+    doubt = {f"{side}{view}": {"flags": ("patient_ambiguous",)} for side, view in STANDARD_VIEWS}
+    table, counts = write(
+        tmp_path, build("a", date="2015-03-31", **doubt), build("b", date="2017-03-31", **doubt)
+    )
+    assert table["flags"].tolist() == ["patient_ambiguous"] * 2
+    assert table["prior_exam_id"].isna().all()
+    assert (counts.n_with_prior, counts.exam_flags) == (0, {"patient_ambiguous": 2})
+
+
 def test_no_exams_make_an_empty_table(tmp_path: Path) -> None:
     table, counts = write(tmp_path)
     assert table.empty

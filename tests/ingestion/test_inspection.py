@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forescreen.dicom.policy import Policy, load_policy
+from forescreen.dicom.policy import Limits, Policy, load_policy
 from forescreen.errors import InputError
 from forescreen.ingestion.inspection import Inspection, inspect, list_files
 from tests.dicom.builders import (
@@ -178,3 +178,22 @@ def test_a_path_that_is_not_there_and_an_empty_folder_are_errors(tmp_path: Path)
         inspect([tmp_path / "nowhere"], SCREENING)
     with pytest.raises(InputError, match="no file at all"):
         inspect([tmp_path], SCREENING)
+
+
+def test_an_inverted_picture_is_refused_for_that_alone(tmp_path: Path) -> None:
+    inverted = 1.0 - build_breast()[0]
+    stored = np.round(inverted * 4095).astype(np.uint16)
+    save(tmp_path / "a.dcm", build_mammogram(stored, changes={"PatientAge": None}))
+    (file,) = inspect([tmp_path], Policy()).files
+    assert [note.code for note in file.reasons] == ["photometric_conflict_pixels"]
+    assert [note.code for note in file.flags] == ["age_missing"]
+    assert all(note.words for note in (*file.reasons, *file.flags))
+
+
+def test_flags_of_the_pixels_are_no_reasons_of_a_refusal(tmp_path: Path) -> None:
+    bright = np.clip(3 * build_breast(chest_wall="right")[0], 0, 1)
+    save(tmp_path / "a.dcm", build_mammogram(np.round(bright * 4095).astype(np.uint16)))
+    (file,) = inspect([tmp_path], Policy(limits=Limits(max_saturated=0.01))).files
+    assert [note.code for note in file.reasons] == ["laterality_conflict_pixels"]
+    assert "saturated" in [note.code for note in file.flags]
+    assert all(note.words for note in (*file.reasons, *file.flags))

@@ -23,7 +23,7 @@ import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -78,7 +78,7 @@ def members(path: Path, kind: str) -> Iterator[Member]:
     Raises DicomError `archive_unreadable` or `archive_too_large`, perhaps after the first members.
     """
     try:
-        yield from _zip_members(path) if kind == "zip" else _tar_members(path, kind)
+        yield from _told_apart(_zip_members(path) if kind == "zip" else _tar_members(path, kind))
     except DicomError:
         raise
     except _DAMAGE as error:
@@ -142,6 +142,22 @@ def _tar_members(path: Path, kind: str) -> Iterator[Member]:
             block = plain.read(tarfile.BLOCKSIZE)
             if len(block) < tarfile.BLOCKSIZE or block.strip(b"\0"):
                 raise tarfile.ReadError("no end of archive")
+
+
+def _told_apart(found: Iterator[Member]) -> Iterator[Member]:
+    """Members under names of their own: an archive may hold one name twice, reports may not.
+
+    Of the names only their hashes are kept.
+    """
+    copies: dict[int, int] = {}
+    for member in found:
+        name, n = member.name, copies.get(hash(member.name), 0)
+        while hash(name) in copies:
+            n += 1
+            name = f"{member.name} ({n + 1})"
+        copies[hash(member.name)] = n
+        copies.setdefault(hash(name), 0)
+        yield member if name == member.name else replace(member, name=name)
 
 
 def _judged(name: str, offset: int, size: int, *, special: bool) -> Member:

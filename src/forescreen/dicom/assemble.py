@@ -12,6 +12,8 @@ mammocat has them (docs/reference/dicom.md): the first rule that tells decides.
 from __future__ import annotations
 
 import datetime
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,14 +24,22 @@ from ..records import STANDARD_VIEWS, Laterality, View
 from .attributes import clean_text
 from .findings import intent_of, is_synthetic
 from .gate import judge, series_key
+from .machine import read_machine
 from .policy import Policy
 from .tags import Header
+from .values import iso_date
 from .vocabulary import OTHER
 
 #: Rules in order, when nobody states others.
 PREFER = Policy().prefer
 #: An exam that begins before midnight may end after it.
 MAX_DAYS_APART = 1
+#: Birth dates up to this one are fillers.
+FILLER_BIRTH = "1900-12-31"
+#: What a woman has one of, in words for several. PS3.3 C.7.1.1: a patient number is unique within its issuer.
+ONE_OF = {"issuer": "issuers of one patient number", "birth": "birth dates", "sex": "sexes"}
+#: Flags of an exam.
+MIXED, RENAMED = "mixed_vendors_in_exam", "patient_name_differs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,10 @@ class Found:
     message: str = ""
     exposure: str = ""  # equal for the raw and the processed image of one exposure
     woman_id: str = ""
+    issuer: str = ""  # these three: traces (`identity`), "" where the header does not say
+    birth: str = ""
+    name: str = ""
+    sex: str = ""  # F, M or ""
     exam_key: str = ""
     exam_id: str = ""
     exam_date: str = ""  # ISO 8601, "" where unknown
@@ -143,6 +157,10 @@ def find(header: Header | DicomError, policy: Policy, pseudonyms: Pseudonyms) ->
     return Found(
         exposure=exposure,
         woman_id=pseudonyms.woman(header.patient_id),
+        issuer=pseudonyms.trace(header.issuer.casefold()),
+        birth=pseudonyms.trace(known_birth(header)),
+        name=pseudonyms.trace(plain_name(header.patient_name)),
+        sex=header.sex if header.sex in ("F", "M") else "",
         exam_key=pseudonyms.file("\x1f".join(_exam_key(header))),
         exam_id=pseudonyms.exam(exam_number(header)),
         exam_date=header.study_date,
@@ -160,6 +178,20 @@ def find(header: Header | DicomError, policy: Policy, pseudonyms: Pseudonyms) ->
     )
 
 
+def known_birth(header: Header) -> str:
+    """The birth date, ISO 8601; "" where there is none or a filler (00000000, 19000101)."""
+    born = iso_date(header.birth_date)
+    return born if born > FILLER_BIRTH else ""
+
+
+def plain_name(name: str) -> str:
+    """Family and given name (PS3.5 6.2, PN) without marks, accents and case: one for spellings of a name."""
+    alphabetic = unicodedata.normalize("NFKD", name.split("=")[0].casefold())
+    parts = re.split(r"[\^,\s]+", alphabetic.replace(",", "^"))
+    letters = ("".join(letter for letter in part if letter.isalnum()) for part in parts)
+    return " ".join([part for part in letters if part][:2])
+
+
 def exam_number(header: Header) -> str:
     """What names an exam before its pseudonym: the accession number, else patient and day, else the study."""
     if header.accession:
@@ -170,11 +202,11 @@ def exam_number(header: Header) -> str:
 
 
 def machine_name(header: Header, pseudonyms: Pseudonyms) -> str:
-    """Maker and model. With a key only words of a closed vocabulary stay, for machines are named by people;
-    what else there was is told apart by a keyed label."""
+    """Maker and model, as far as they may be told (`machine`). With a key only words of a closed vocabulary
+    stay, for machines are named by people; what else there was is told apart by a keyed label."""
     machine = " ".join(part for part in (header.manufacturer, header.model) if part)
     if pseudonyms.key is None or not machine:
-        return machine
+        return read_machine(header).name
     known = " ".join(filter(None, known_words(header.manufacturer, header.model)))
     return known if OTHER not in known else f"{known} {pseudonyms.site(machine)[:6]}"
 
@@ -187,8 +219,9 @@ def known_words(manufacturer: str, model: str) -> tuple[str, str]:
 def assemble(group: Sequence[Candidate], *, prefer: Sequence[str] = PREFER) -> Assembled:
     """The exam of one exam key. `group` holds each object once and is not empty; its order is no matter.
 
-    Refused as a whole: several patients, study dates more than a day apart. Of several studies the one
-    with most views is used, then the newest. Then one image per view, by `prefer`.
+    Refused as a whole: several patients (by number, its issuer, birth date or sex), study dates more than a
+    day apart. Of several studies the one with most views is used, then the newest. Then one image per view,
+    by `prefer`.
     """
     problem = _mixed(group)
     if problem:
@@ -197,6 +230,7 @@ def assemble(group: Sequence[Candidate], *, prefer: Sequence[str] = PREFER) -> A
     study, others = _choose_study(group)
     chosen, repeats = _choose_views(study, prefer)
     machines = Counter(candidate.found.machine for candidate in chosen)
+    names = {candidate.found.name for candidate in group if candidate.found.name}
     slots = {candidate.slot for candidate in chosen}
     first = chosen[0].found
     exam = ChosenExam(
@@ -206,7 +240,7 @@ def assemble(group: Sequence[Candidate], *, prefer: Sequence[str] = PREFER) -> A
         machine=min(machines, key=lambda name: (-machines[name], name)),
         chosen=tuple(chosen),
         missing=tuple(f"{side} {view}" for side, view in STANDARD_VIEWS if (side, view) not in slots),
-        flags=("mixed_vendors_in_exam",) if len(machines) > 1 else (),
+        flags=(*[MIXED] * (len(machines) > 1), *[RENAMED] * (len(names) > 1)),
     )
     return Assembled(exam, (*others, *repeats))
 
@@ -223,6 +257,10 @@ def _mixed(group: Sequence[Candidate]) -> tuple[str, str] | None:
     patients = {candidate.found.woman_id for candidate in group}
     if len(patients) > 1:
         return "patient_mismatch", f"one patient, found {len(patients)} under one exam number"
+    for field, words in ONE_OF.items():
+        different = {getattr(candidate.found, field) for candidate in group} - {""}
+        if len(different) > 1:
+            return "patient_mismatch", f"one patient, found {len(different)} {words} under one exam number"
     dates = sorted(
         datetime.date.fromisoformat(candidate.found.exam_date)
         for candidate in group

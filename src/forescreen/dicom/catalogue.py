@@ -21,6 +21,7 @@ from ..records import Refusal
 from .assemble import Candidate, Found, PassedOver, assemble
 from .catalogue_rows import (
     ACCEPTED,
+    AMBIGUOUS,
     FORMAT,
     FOUND,
     JOINT,
@@ -39,8 +40,11 @@ from .catalogue_rows import (
 from .gate import MIN_SLICES, SLICE, slice_finding
 from .policy import Policy
 from .reasons import ORDER, Action
+from .twins import is_same_object
 from .walk import Located
 
+#: Flag of the exams of a patient number that stands for several women.
+SEVERAL_WOMEN = "patient_ambiguous"
 #: Rows per transaction.
 BATCH = 1000
 
@@ -180,10 +184,12 @@ class Catalogue:
         """Make the exams of all accepted files. `shown` turns a file's label into its name in messages.
 
         Single-frame slices of a tomosynthesis volume show only in the company of their series
-        (`gate.series_findings`): the policy says what becomes of them.
+        (`gate.series_findings`): the policy says what becomes of them. Exams of a patient number that stands
+        for several women in this source carry SEVERAL_WOMEN.
         """
-        for table in ("exams", "chosen", "passed_over"):
+        for table in ("exams", "chosen", "passed_over", "ambiguous"):
             self._tables.execute(f"DELETE FROM {table}")
+        self._tables.execute(AMBIGUOUS)
         self._many("INSERT INTO passed_over VALUES (?, ?, ?)", self._twins_passed_over(shown))
         slices = policy.action(SLICE)
         if slices is Action.REFUSE:
@@ -210,6 +216,7 @@ class Catalogue:
             if exam is None:
                 continue
             number += 1
+            doubt = (SEVERAL_WOMEN,) if self._is_ambiguous(exam.woman_id) else ()
             self._tables.execute(
                 "INSERT INTO exams VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -220,7 +227,7 @@ class Catalogue:
                     exam.exam_date,
                     exam.machine,
                     JOINT.join(exam.missing),
-                    JOINT.join(exam.flags),
+                    JOINT.join((*exam.flags, *doubt)),
                 ),
             )
             self._tables.executemany(
@@ -295,7 +302,8 @@ class Catalogue:
         for first, second, words, flags in self._tables.execute(TWINS):
             name = shown(self._locate(first).label)
             codes = JOINT.join(("duplicate_instance", *split(flags)))
-            yield second, codes, f"duplicate_instance: the same object as {name}{words or ''}"
+            what = "object" if is_same_object(words) else "SOP Instance UID"
+            yield second, codes, f"duplicate_instance: the same {what} as {name}{words or ''}"
 
     def _slices_passed_over(self) -> Iterator[tuple[int, str, str]]:
         rows = self._tables.execute(
@@ -306,6 +314,10 @@ class Catalogue:
         for number, flags, n in rows:
             finding = slice_finding(n)
             yield number, JOINT.join((finding.code, *split(flags))), str(finding)
+
+    def _is_ambiguous(self, woman_id: str) -> bool:
+        statement = "SELECT 1 FROM ambiguous WHERE woman_id = ?"
+        return self._tables.execute(statement, (woman_id,)).fetchone() is not None
 
     def _n_in_series(self, series: str) -> int:
         if not series:
@@ -363,7 +375,7 @@ class Catalogue:
         self._tables.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
     def _forget_everything(self) -> None:
-        for table in ("about", "files", "twins", "exams", "chosen", "passed_over"):
+        for table in ("about", "files", "twins", "exams", "chosen", "passed_over", "ambiguous"):
             self._tables.execute(f"DROP TABLE IF EXISTS {table}")
         self._tables.executescript(TABLES)
         self._tell("format", str(FORMAT))

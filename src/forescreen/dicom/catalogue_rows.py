@@ -13,11 +13,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from .assemble import Found
+from .assemble import ONE_OF, Found
 from .walk import Located
 
 #: Layout of the tables; a catalogue of another layout is made anew.
-FORMAT = 1
+FORMAT = 2
 
 PENDING, ACCEPTED, REFUSED = 0, 1, 2
 JOINT = "\x1f"
@@ -40,6 +40,7 @@ CREATE INDEX IF NOT EXISTS by_series ON files (series) WHERE state AND series !=
 CREATE INDEX IF NOT EXISTS by_exposure ON files (exposure) WHERE state = {ACCEPTED};
 CREATE TABLE IF NOT EXISTS twins (
     first INTEGER, second INTEGER PRIMARY KEY, first_since INTEGER, second_since INTEGER, words TEXT);
+CREATE TABLE IF NOT EXISTS ambiguous (woman_id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS exams (
     number INTEGER PRIMARY KEY, place BLOB, exam_id TEXT, woman_id TEXT, exam_date TEXT, machine TEXT,
     missing TEXT, flags TEXT);
@@ -62,6 +63,13 @@ SELECT g.first, g.second, t.words, g.flags FROM (
 ) g LEFT JOIN twins t ON (t.first, t.second, t.first_since, t.second_since)
     = (g.first, g.second, g.first_since, g.since)
 WHERE g.first != g.second
+"""
+
+# Patient numbers under which more than one woman is found: in sorted order on disk, whatever their number.
+_SEVERAL = " OR ".join(f"count(DISTINCT nullif({name}, '')) > 1" for name in ONE_OF)
+AMBIGUOUS = f"""
+INSERT INTO ambiguous SELECT woman_id FROM files WHERE state = {ACCEPTED} AND woman_id != ''
+GROUP BY woman_id HAVING {_SEVERAL}
 """
 
 

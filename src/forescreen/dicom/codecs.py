@@ -24,6 +24,7 @@ from .streams import (
     check_jpeg_2000,
     check_jpeg_ls,
     jpeg_2000_codestream,
+    lengthened_jpeg,
     undecodable,
 )
 from .syntaxes import JPEG_2000_FAMILY, JPEG_FAMILY, JPEG_LOSSLESS_FAMILY, NATIVE, RLE
@@ -106,9 +107,10 @@ def _stream(data: bytes, shape: StreamShape) -> Cells:
         precision = check_jpeg(data, shape)
         cells: Cells = jpeg8_decode(data)
         # Where a stream ends early libjpeg goes on with middle grey and only warns, which is not seen here:
-        # in lossless images row by row, in the others block by block.
+        # in lossless images row by row, in the others block by block. Middle grey may be meant, too: it is
+        # the air of a signed image.
         last = cells[-1:] if shape.transfer_syntax in JPEG_LOSSLESS_FAMILY else _last_block(cells)
-        if (last == 1 << (precision - 1)).all():
+        if (last == 1 << (precision - 1)).all() and _ends_early(data, cells):
             raise undecodable("image data up to the last pixel", "a stream that ends before it")
         return cells
     if shape.transfer_syntax in JPEG_2000_FAMILY:
@@ -117,6 +119,16 @@ def _stream(data: bytes, shape: StreamShape) -> Cells:
         return np.asarray(jpeg2k_decode(codestream, numthreads=1))
     check_jpeg_ls(data, shape)
     return np.asarray(jpegls_decode(data))
+
+
+def _ends_early(data: bytes, cells: Cells) -> bool:
+    """Whether a decoder wants more than a JPEG stream holds: then bytes that are put behind it change pixels.
+
+    A whole stream gives the same picture, whatever follows its last pixel.
+    """
+    noise = np.random.default_rng(0).integers(0, 0xFF, 8 * cells.shape[1] + 1024, dtype=np.uint8)
+    longer = lengthened_jpeg(data, noise.tobytes())
+    return longer is None or not np.array_equal(jpeg8_decode(longer), cells)
 
 
 def _last_block(cells: Cells) -> Cells:

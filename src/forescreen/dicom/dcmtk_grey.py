@@ -31,6 +31,7 @@ from jaxtyping import Float64, Int64, Integer, UInt16
 from ..errors import DicomError
 from .overlays import Overlay
 from .tags import Grayscale
+from .terms import PHOTOMETRICS, told
 from .values import LookUpTable
 
 #: Highest value of the output.
@@ -97,7 +98,7 @@ def render(pixels: Pixels, grayscale: Grayscale, voi: Voi, *, overlays: tuple[Ov
         raise DicomError(
             "photometric_unknown",
             expected="MONOCHROME1 or MONOCHROME2",
-            found=grayscale.photometric[:32] or "none",
+            found=told(grayscale.photometric, PHOTOMETRICS),
         )
     stored = np.arange(int(pixels.min()), int(pixels.max()) + 1)
     modality = _modality(stored, grayscale)

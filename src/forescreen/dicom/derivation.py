@@ -14,6 +14,7 @@ import numpy as np
 from .. import __version__
 from .folder import MammogramFile
 from .gate import intent_of
+from .machine import read_machine
 from .profiles import Converted
 from .syntaxes import codec_of
 
@@ -77,7 +78,7 @@ def derive(
     laterality_agrees: bool | None = None,
 ) -> Derivation:
     """The record of `shown`, the 8- or 16-bit picture that is kept of `converted`."""
-    header, spacing = file.header, file.spacing_mm
+    header, spacing, machine = file.header, file.spacing_mm, read_machine(file.header)
     return Derivation(
         profile=converted.profile,
         forescreen=__version__,
@@ -87,9 +88,9 @@ def derive(
         codec=codec_of(header.transfer_syntax),
         photometric=header.grayscale.photometric,
         intent=intent_of(header),
-        manufacturer=header.manufacturer,
-        model=header.model,
-        software=header.software,
+        manufacturer=machine.manufacturer,
+        model=machine.model,
+        software=machine.software,
         rows=shown.shape[0],
         columns=shown.shape[1],
         row_spacing_mm=None if spacing is None else spacing[0],

@@ -1,4 +1,4 @@
-"""What is noteworthy about a DICOM object by its header: its class, intent, kind, pixels, size, woman.
+"""What is noteworthy about a DICOM object by its header: its class, intent, kind, pixels, size.
 
 In: a Header. Out: `Finding`s, each with a code of `reasons` and words that carry no identity. Nothing is
 decided here: whether a finding refuses, flags or passes is the policy's (`gate`).
@@ -11,14 +11,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from .attributes import clean_text
+from .phrases import (
+    BIOPSY,
+    CONTRAST,
+    CONTRAST_DERIVED,
+    LOW_ENERGY,
+    QUALITY_CONTROL,
+    SPECIMEN,
+    STEREO,
+    SYNTHETIC,
+    phrase_in,
+)
 from .pixels import voi_problem
 from .policy import Limits
 from .spacing import Spacing
 from .stored import description_problem
 from .syntaxes import DECODABLE, LOSSY, MAYBE_LOSSY
 from .tags import Header
+from .terms import INTENTS, MODALITIES, PHOTOMETRICS, SHAPES, UNKNOWN, told, told_uid
+from .values import Code
+from .views import SCHEMES
+from .vocabulary import OTHER
 
 _CLASS = "1.2.840.10008.5.1.4.1.1."
 _PRESENTATION, _PROCESSING = f"{_CLASS}1.2", f"{_CLASS}1.2.1"
@@ -43,7 +58,19 @@ _INTENT_OF_CLASS = {
 }
 _BREAST = ("BREAST", "MAMM", "BRUST", "BORST", "SEIN", "MAMA", "BRYST", "SENO", "BROST")
 _COLOURS = ("RGB", "YBR", "PALETTE", "HSV", "ARGB", "CMYK")
-_CONTRAST = frozenset({"POST_CONTRAST", "RECOMBINED", "SUBTRACTION", "HIGH_ENERGY", "LOW_ENERGY"})
+_CONTRAST = frozenset(
+    {
+        *("POST_CONTRAST", "RECOMBINED", "SUBTRACTION", "HIGH_ENERGY", "LOW_ENERGY", "CESM"),
+        *("DUAL_ENERGY", "DUAL ENERGY", "DUALENERGY", "DUAL_ENERGY_SUBTRACTION"),
+    }
+)
+#: AnatomicRegionSequence: the breast, left, right, both (tables/codes.csv), SNOMED CT and retired codes.
+_BREAST_REGIONS = frozenset(
+    {
+        *("76752008", "80248007", "73056007", "63762007"),
+        *("T-04000", "T-04030", "T-04020", "T-04080"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +104,9 @@ def may_be_film(header: Header) -> bool:
 
 def intent_of(header: Header) -> str:
     """FOR PRESENTATION, FOR PROCESSING or "": the header's word, else what the SOP class says."""
-    return header.intent or _INTENT_OF_CLASS.get(header.sop_class, "")
+    if header.intent in INTENTS:
+        return header.intent
+    return _INTENT_OF_CLASS.get(header.sop_class, "")
 
 
 def object_findings(header: Header, *, is_view: bool) -> Iterator[Finding]:
@@ -87,9 +116,12 @@ def object_findings(header: Header, *, is_view: bool) -> Iterator[Finding]:
     yield from _class_findings(header, is_view)
     storage_phosphor = header.sop_class == _COMPUTED and header.modality == "CR" and _is_breast(header)
     if header.modality != "MG" and not storage_phosphor:
-        yield Finding("not_mammography_modality", "Modality MG", short(header.modality))
+        yield Finding("not_mammography_modality", "Modality MG", told(header.modality, MODALITIES))
     if header.body_part and not _is_breast(header):
-        yield Finding("body_part_other", "body part BREAST", short(header.body_part))
+        part = clean_text("BodyPartExamined", header.body_part)
+        yield Finding("body_part_other", "body part BREAST", UNKNOWN if part == OTHER else part)
+    elif any(_is_elsewhere(region) for region in header.regions):
+        yield Finding("body_part_other", "the anatomic region breast", "the code of another region")
     if header.burned_in:
         yield Finding("burned_in_annotation", "pixels without a name in them", "BurnedInAnnotation YES")
     yield from _intent_findings(header)
@@ -110,7 +142,7 @@ def _class_findings(header: Header, is_view: bool) -> Iterator[Finding]:
     elif image_class in (_DIGITAL_XRAY, _DIGITAL_XRAY_PROCESSING) and header.modality == "MG" and is_view:
         yield Finding("digital_xray_class", wanted, "a mammogram of the class Digital X-Ray")
     else:
-        found = f"SOP class {short(image_class)}" if image_class else "none"
+        found = f"SOP class {told_uid(image_class)}" if image_class else "none"
         yield Finding("unsupported_sop_class", "Digital Mammography X-Ray", found)
 
 
@@ -118,11 +150,18 @@ def _is_breast(header: Header) -> bool:
     return any(word in header.body_part for word in _BREAST)
 
 
+def _is_elsewhere(region: Code) -> bool:
+    """Whether a region is coded by SNOMED and is not the breast: other schemes cannot be read here."""
+    if region.scheme not in SCHEMES or region.value in ("", OTHER) or region.value in _BREAST_REGIONS:
+        return False
+    return not any(word in region.meaning for word in _BREAST)
+
+
 def _intent_findings(header: Header) -> Iterator[Finding]:
     by_class = _INTENT_OF_CLASS.get(header.sop_class, "")
     intent = intent_of(header)
     if by_class and header.intent and header.intent != by_class:
-        yield Finding("intent_conflict", f"{by_class} as the SOP class says", short(header.intent))
+        yield Finding("intent_conflict", f"{by_class} as the SOP class says", told(header.intent, INTENTS))
     if "FOR PROCESSING" in (intent, by_class):
         yield Finding(
             "intent_for_processing", "FOR PRESENTATION", "FOR PROCESSING", "Use the processed image of it"
@@ -143,22 +182,43 @@ def kind_findings(header: Header) -> Iterator[Finding]:
     elif (header.concatenation_total or 1) > 1:
         found = f"one of {header.concatenation_total} parts of a multi-frame object"
         yield Finding("tomosynthesis_slice", "a mammogram", found)
+    described = (header.series_description, header.study_description)
+    words = phrase_in(STEREO, *described)
     if "STEREO" in parts or header.detector_mode == "STEREO":
         yield Finding("stereo_biopsy", "a screening view", "ImageType or DetectorMode STEREO")
+    elif words or phrase_in(BIOPSY, header.paddle):
+        found = f"the words {words} in a description" if words else "a paddle for biopsies"
+        yield Finding("stereo_biopsy", "a screening view", found)
+    if phrase_in(SPECIMEN, *described, header.paddle):
+        yield Finding("specimen", "a view of a breast", "the word SPECIMEN in a description")
     if header.quality_control or header.view_position in ("FLATFIELD", "FLAT FIELD") or header.is_physics:
         yield Finding("quality_control", "an image of a woman", "a quality control image")
+    elif words := phrase_in(QUALITY_CONTROL, *described):
+        yield Finding("quality_control", "an image of a woman", f"the words {words} in a description")
     if is_synthetic(header):
         yield Finding("synthetic_2d", "an exposure", "an image computed from tomosynthesis")
-    if "LOW_ENERGY" in parts:
-        yield Finding("contrast_low_energy", "a mammogram without contrast agent", "a low-energy image")
-    elif header.contrast or parts & _CONTRAST:
-        yield Finding("contrast_recombined", "a mammogram without contrast agent", "one with contrast agent")
+    yield from _contrast_findings(header, parts)
+
+
+def _contrast_findings(header: Header, parts: set[str]) -> Iterator[Finding]:
+    """Low-energy images by ImageType or the series' own words; everything else of contrast mammography."""
+    wanted = "a mammogram without contrast agent"
+    coded = parts & _CONTRAST
+    words = phrase_in(CONTRAST, header.series_description, header.study_description, header.protocol)
+    words = words or phrase_in(CONTRAST_DERIVED, header.derivation)
+    low = phrase_in(LOW_ENERGY, header.series_description)
+    if "LOW_ENERGY" in parts or (low and not coded):
+        yield Finding("contrast_low_energy", wanted, "a low-energy image")
+    elif header.contrast or coded:
+        yield Finding("contrast_recombined", wanted, "one with contrast agent")
+    elif words:
+        yield Finding("contrast_recombined", wanted, f"the words {words} in a description")
 
 
 def is_synthetic(header: Header) -> bool:
-    """Whether an image was computed from tomosynthesis: C-View, S-View and their kind."""
+    """Whether an image was computed from tomosynthesis: C-View, S-View and their kind (`phrases`)."""
     series = header.series_description.upper()
-    if any(name in series for name in ("C-VIEW", "S-VIEW")):
+    if any(name in series for name in ("C-VIEW", "S-VIEW")) or phrase_in(SYNTHETIC, series):
         return True
     if {"TOMO_2D", "GENERATED_2D"} & set(header.image_type):
         return True
@@ -175,24 +235,30 @@ def pixel_findings(header: Header) -> Iterator[Finding]:
     grey = header.grayscale
     photometric, shape = grey.photometric, grey.presentation_shape
     if photometric.startswith(_COLOURS) or (header.samples_per_pixel or 1) != 1:
-        found = f"{short(photometric)}, {header.samples_per_pixel} samples per pixel"
+        found = f"{told(photometric, PHOTOMETRICS)}, {header.samples_per_pixel} samples per pixel"
         yield Finding("colour_image", "a grey-scale image", found)
     elif header.pixel_data is not None or photometric:
         if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-            yield Finding("photometric_unknown", "MONOCHROME1 or MONOCHROME2", short(photometric))
+            found = told(photometric, PHOTOMETRICS)
+            yield Finding("photometric_unknown", "MONOCHROME1 or MONOCHROME2", found)
         elif shape and shape != {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}[photometric]:
             # PS3.3 C.8.11.3.1.2 ties them together; when they differ nobody knows what is white.
-            yield Finding("photometric_unknown", f"a shape that fits {photometric}", short(shape))
+            yield Finding("photometric_unknown", f"a shape that fits {photometric}", told(shape, SHAPES))
     if header.pixel_data is None:
         return
     if header.transfer_syntax not in DECODABLE:
-        yield Finding("unsupported_transfer_syntax", "a decodable syntax", short(header.transfer_syntax))
+        yield Finding("unsupported_transfer_syntax", "a decodable syntax", told_uid(header.transfer_syntax))
     problem = description_problem(header)
     if problem:
-        yield Finding("undecodable_pixels", "unsigned pixels of 8 to 16 bits", problem)
+        yield Finding("undecodable_pixels", "pixels described as they can be decoded", problem)
     problem = voi_problem(grey)
     if problem:
         yield Finding("voi_invalid", "a VOI that can be applied", problem)
+    elif None in grey.windows:
+        # PS3.3 C.11.2.1.2: WindowCenter and WindowWidth have the same number of values.
+        yield Finding(
+            "voi_inconsistent", "a centre and a width for each window", "more of one than of the other"
+        )
     lossy = header.lossy == "01" or header.transfer_syntax in LOSSY
     if lossy or (header.transfer_syntax in MAYBE_LOSSY and header.lossy != "00"):
         ratio = f", ratio {header.lossy_ratio:.3g}" if header.lossy_ratio else ""
@@ -219,28 +285,3 @@ def size_findings(header: Header, spacing: Spacing, limits: Limits) -> Iterator[
         field_mm = min(rows * spacing.mm[0], columns * spacing.mm[1])
         if field_mm < limits.min_field_mm:
             yield Finding("image_too_small", f"a field of {limits.min_field_mm:g} mm", f"{field_mm:.1f} mm")
-
-
-def origin_findings(header: Header, limits: Limits, machines: tuple[str, ...]) -> Iterator[Finding]:
-    """Age, patient number and machine."""
-    if header.age_years is None:
-        yield Finding("age_missing", "an age", "none")
-    elif not limits.min_age_years <= header.age_years <= limits.max_age_years:
-        wanted = f"{limits.min_age_years:g} to {limits.max_age_years:g} years"
-        yield Finding("age_implausible", wanted, "an age outside")
-    if not header.patient_id:
-        yield Finding("patient_id_missing", "a patient number", "none")
-    machine = machine_of(header)
-    if machines and not any(fnmatchcase(machine.upper(), pattern.upper()) for pattern in machines):
-        yield Finding("vendor_not_validated", "a machine of the policy's list", short(machine))
-
-
-def machine_of(header: Header) -> str:
-    """Maker and model."""
-    return " ".join(part for part in (header.manufacturer, header.model) if part)
-
-
-def short(text: str) -> str:
-    """At most 40 printable characters of a header's term."""
-    clean = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return clean[:40] or "none"

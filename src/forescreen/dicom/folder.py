@@ -28,6 +28,7 @@ from .assemble import Found, find
 from .catalogue import Catalogue
 from .findings import intent_of
 from .gate import Decision, judge
+from .machine import read_machine
 from .pixels import PROFILE, present
 from .policy import Policy
 from .read import read_header, read_pixels
@@ -294,7 +295,7 @@ def load_stored(file: MammogramFile) -> Stored:
 
 def present_mammogram(file: MammogramFile, stored: Stored) -> Mammogram:
     """An image whose stored values are at hand, as `load_mammogram` gives it."""
-    header = file.header
+    header, machine = file.header, read_machine(file.header)
     try:
         presented = present(stored, header.grayscale)
         flags = (*file.flags, *_pixel_flags(stored, presented.pixels))
@@ -307,9 +308,9 @@ def present_mammogram(file: MammogramFile, stored: Stored) -> Mammogram:
         spacing_mm=file.spacing_mm,
         acquisition=Acquisition(
             profile=PROFILE,
-            manufacturer=header.manufacturer,
-            model=header.model,
-            software=header.software,
+            manufacturer=machine.manufacturer,
+            model=machine.model,
+            software=machine.software,
             transfer_syntax=header.transfer_syntax,
             photometric=header.grayscale.photometric,
             intent=intent_of(header),

@@ -11,17 +11,20 @@ of one breast, without view modifiers, with a physical pixel spacing.
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..records import Laterality, View
 from . import findings
-from .findings import Finding, intent_of, may_be_film, non_image_kind, short
+from .findings import Finding, intent_of, may_be_film, non_image_kind
+from .origin_findings import origin_findings
 from .policy import Policy
 from .reasons import CODES, ORDER, Action
 from .spacing import Spacing, read_spacing
 from .tags import Header
+from .terms import told_uid
 from .view_findings import from_words, modifier_findings, orientation_findings, side_findings, view_findings
 from .views import BaseView, Modifier, ViewReading, read_view
 
@@ -72,16 +75,23 @@ class Decision:
         return "; ".join(str(reason) for reason in self.reasons)
 
 
-def judge(header: Header, policy: Policy, more: Sequence[Finding] = ()) -> Decision:
+def judge(
+    header: Header,
+    policy: Policy,
+    more: Sequence[Finding] = (),
+    *,
+    today: datetime.date | None = None,
+) -> Decision:
     """Accept, accept with flags, or refuse one object by its header.
 
-    `more` are findings about the object from elsewhere, such as those of its series.
+    `more` are findings about the object from elsewhere, such as those of its series. `today`: dates after it
+    are flagged; None for the day of the clock.
     """
     reading, spacing = read_view(header), read_spacing(header)
     film = may_be_film(header)
     reasons: list[Finding] = []
     flagged: list[Finding] = []
-    for finding in (*_find(header, policy, reading, spacing), *more):
+    for finding in (*_find(header, policy, reading, spacing, today), *more):
         action = policy.action(finding.code, film=film)
         if action is Action.REFUSE:
             reasons.append(finding)
@@ -102,7 +112,7 @@ def judge(header: Header, policy: Policy, more: Sequence[Finding] = ()) -> Decis
 
 def find(header: Header, policy: Policy) -> tuple[Finding, ...]:
     """All that is noteworthy about a header, whatever the policy does about it; its limits are used."""
-    return tuple(sorted(_find(header, policy, read_view(header), read_spacing(header)), key=_order))
+    return tuple(sorted(_find(header, policy, read_view(header), read_spacing(header), None), key=_order))
 
 
 def series_key(header: Header) -> tuple[str, ...]:
@@ -140,10 +150,12 @@ def slice_finding(n_in_series: int) -> Finding:
     return Finding(SLICE, "one image of a moment", f"one of {n_in_series} in its series")
 
 
-def _find(header: Header, policy: Policy, reading: ViewReading, spacing: Spacing) -> Iterator[Finding]:
+def _find(
+    header: Header, policy: Policy, reading: ViewReading, spacing: Spacing, today: datetime.date | None
+) -> Iterator[Finding]:
     kind = non_image_kind(header.sop_class)
     if kind:
-        yield Finding("non_image_object", "an image", f"a {kind}, SOP class {short(header.sop_class)}")
+        yield Finding("non_image_object", "an image", f"a {kind}, SOP class {told_uid(header.sop_class)}")
         return
     is_view = reading.view is not None and reading.laterality is not None
     yield from findings.object_findings(header, is_view=is_view)
@@ -154,7 +166,8 @@ def _find(header: Header, policy: Policy, reading: ViewReading, spacing: Spacing
     yield from side_findings(header, reading)
     yield from orientation_findings(header, reading)
     yield from modifier_findings(header, reading, policy.limits)
-    yield from findings.origin_findings(header, policy.limits, policy.machines)
+    today = datetime.date.today() if today is None else today
+    yield from origin_findings(header, policy.limits, policy.machines, today=today)
 
 
 def _slot(header: Header, reading: ViewReading) -> tuple[View | None, Laterality | None]:

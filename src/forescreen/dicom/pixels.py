@@ -27,6 +27,7 @@ from jaxtyping import Bool, Float32, Float64, UInt16
 from ..errors import DicomError
 from .stored import Stored
 from .tags import Grayscale
+from .terms import PHOTOMETRICS, SHAPES, told
 from .values import LookUpTable, Window
 
 #: Name and version of the conversion profile; it changes when any pixel would.
@@ -98,7 +99,7 @@ def voi_problem(grayscale: Grayscale, choice: VoiChoice = DEFAULT_VOI) -> str:
         return "a window without a readable centre or width"
     function = grayscale.voi_function or "LINEAR"
     if function not in VOI_FUNCTIONS:
-        return f"VOI LUT function {function[:20]!r}"
+        return "an unknown VOI LUT function"
     if item.width < 1 if function == "LINEAR" else item.width <= 0:
         return f"a window of width {item.width:g} for {function}"
     return ""
@@ -176,11 +177,14 @@ def _require_grey(pixels: Stored, grayscale: Grayscale) -> None:
     photometric, shape = grayscale.photometric, grayscale.presentation_shape
     if photometric not in _SHAPE:
         raise DicomError(
-            "photometric_unknown", expected="MONOCHROME1 or MONOCHROME2", found=photometric[:32] or "none"
+            "photometric_unknown",
+            expected="MONOCHROME1 or MONOCHROME2",
+            found=told(photometric, PHOTOMETRICS),
         )
     if shape and shape != _SHAPE[photometric]:
         # When they differ nobody knows what is white.
-        raise DicomError("photometric_unknown", expected=f"a shape that fits {photometric}", found=shape[:32])
+        found = told(shape, SHAPES)
+        raise DicomError("photometric_unknown", expected=f"a shape that fits {photometric}", found=found)
     if (pixels.dtype == np.int16) != grayscale.signed:
         raise DicomError(
             "undecodable_pixels",

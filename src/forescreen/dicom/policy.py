@@ -54,6 +54,10 @@ class Limits:
     #: Ages outside are implausible (age_implausible).
     min_age_years: float = 18.0
     max_age_years: float = 110.0
+    #: StudyDate and AcquisitionDate of one object further apart contradict each other (date_conflict).
+    max_days_between_dates: float = 30.0
+    #: So do PatientAge and the age by PatientBirthDate (age_conflict).
+    max_years_between_ages: float = 2.0
     #: Largest share of the picture at its brightest value (saturated).
     max_saturated: float = 0.25
 

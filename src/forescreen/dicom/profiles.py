@@ -31,6 +31,7 @@ from .profile_rules import (
 )
 from .pydicom_grey import CT_WINDOW, Sixteen, eight_bits, full_scale, header_window, min_max, shifted_lut
 from .tags import Header
+from .terms import SHAPES, told
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -248,7 +249,9 @@ def _dcmtk(pixels: Pixels, header: Header, overlays: tuple[Overlay, ...], voi: V
     if made.voi == "min-max SIGMOID":
         notes.append("the header's SIGMOID is applied to the min-max window")
     if made.inverse != (grey.photometric == "MONOCHROME1"):
-        notes.append(f"PresentationLUTShape {grey.presentation_shape} overrules {grey.photometric}")
+        notes.append(
+            f"PresentationLUTShape {told(grey.presentation_shape, SHAPES)} overrules {grey.photometric}"
+        )
     notes.extend(_padding_notes(header, made.voi))
     if drawn:
         notes.append(f"overlay planes drawn into the picture: {len(drawn)}")

@@ -219,6 +219,12 @@ REASONS: tuple[Reason, ...] = (
     _fact("unexpected_error", "file", "a fault of the program", "Report it with the words of the refusal"),
     _fact("out_of_memory", "pixels", "no memory for this image", "Use fewer workers, or export it again"),
     _fact("voi_invalid", "header", "a window or VOI LUT that cannot be applied", "Export the image again"),
+    _flagged(
+        "voi_inconsistent",
+        "header",
+        "several windows, of which not all have a centre and a width",
+        "Compare the picture with that of the workstation: the first window is used",
+    ),
     _refused(
         "image_too_small",
         "header",
@@ -267,7 +273,7 @@ REASONS: tuple[Reason, ...] = (
     _flagged(
         "description_conflict",
         "header",
-        "a description names another view or side than the header",
+        "a description names another view or side than the header, or more than a plain view",
         "Look at the image",
     ),
     _fact("laterality_missing", "header", "no single side in the header", "Correct the header at its source"),
@@ -373,9 +379,27 @@ REASONS: tuple[Reason, ...] = (
     _flagged(
         "saturated", "pixels", "a large part of the image is at its brightest value", "Look at the image"
     ),
-    # The woman and the machine
+    # The woman, the day and the machine
+    _flagged(
+        "date_implausible",
+        "header",
+        "a date that is none, lies in the future, or before mammography",
+        "Correct the date at its source; intervals between exams are wrong",
+    ),
+    _flagged(
+        "date_conflict",
+        "header",
+        "StudyDate and AcquisitionDate far apart: the date of the exam is in doubt",
+        "Correct the dates at their source",
+    ),
     _flagged("age_missing", "header", "no age in the header", "Give the age in the cohort's tables"),
     _flagged("age_implausible", "header", "an age that no woman at screening has", "Correct the age"),
+    _flagged(
+        "age_conflict",
+        "header",
+        "an age that contradicts birth date and study date",
+        "Correct what is wrong: perhaps two women's headers are mixed",
+    ),
     _flagged(
         "patient_id_missing", "header", "no patient number in the header", "Give it, or link by exam number"
     ),
@@ -394,6 +418,20 @@ REASONS: tuple[Reason, ...] = (
         Action.FLAG,
     ),
     _fact(
+        "patient_name_differs",
+        "exam",
+        "images of one exam under different names",
+        "Look whether they are of one woman",
+        Action.FLAG,
+    ),
+    _fact(
+        "patient_ambiguous",
+        "exam",
+        "one patient number with several issuers, birth dates or sexes among the exams of the source",
+        "Tell the women apart by their numbers at the source; priors are not linked",
+        Action.FLAG,
+    ),
+    _fact(
         "laterality_swap_suspected",
         "exam",
         "images of both sides lie as those of the other side",
@@ -403,8 +441,8 @@ REASONS: tuple[Reason, ...] = (
     _fact(
         "patient_mismatch",
         "exam",
-        "different patients under one exam number",
-        "Correct the exam numbers at their source",
+        "different patients under one exam number, or one number with several issuers, birth dates or sexes",
+        "Correct the numbers at their source",
     ),
     _fact(
         "date_mismatch",

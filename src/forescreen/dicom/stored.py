@@ -19,6 +19,7 @@ from .codecs import decode_cells, native_bytes
 from .streams import StreamShape, undecodable
 from .syntaxes import DECODABLE, NATIVE
 from .tags import Header
+from .terms import told_uid
 
 Stored = UInt16[np.ndarray, "row column"] | Int16[np.ndarray, "row column"]
 
@@ -35,7 +36,7 @@ def decode(data: bytes, header: Header) -> Stored:
         raise DicomError(
             "unsupported_transfer_syntax",
             expected="a transfer syntax for still images that forescreen decodes",
-            found=header.transfer_syntax[:64] or "none",
+            found=told_uid(header.transfer_syntax),
             remedy="Transcode it, for example to JPEG lossless, with the archive's tools",
         )
     problem = description_problem(header)

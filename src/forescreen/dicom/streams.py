@@ -85,6 +85,36 @@ def check_jpeg(data: bytes, shape: StreamShape) -> int:
     raise undecodable("a frame header and a scan", "none")
 
 
+def lengthened_jpeg(data: bytes, more: bytes) -> bytes | None:
+    """A checked JPEG stream with `more` (no 0xFF in it) behind the image data of its first scan.
+
+    None where restart intervals are missing: what follows the others would not be decoded as theirs
+    (ISO 10918-1 B.2.1, E.2.4).
+    """
+    interval = n_pixels = 0
+    at = len(data)
+    for marker, place, length in _jpeg_segments(data):
+        if marker == 0xDD and length == 4:
+            interval = (data[place + 2] << 8) + data[place + 3]
+        elif marker in (0xC0, 0xC1, 0xC3):
+            rows, columns = struct.unpack_from(">HH", data, place + 3)
+            unit = 1 if marker == 0xC3 else 8  # of one component, whatever its sampling factors (A.2.2)
+            n_pixels = -(-rows // unit) * -(-columns // unit)
+        at = place + length
+    n_restarts = 0
+    while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
+        if data[at + 1] == 0xFF:  # fill byte
+            at += 1
+        elif data[at + 1] == 0 or 0xD0 <= data[at + 1] <= 0xD7:
+            n_restarts += data[at + 1] != 0
+            at += 2
+        else:
+            break
+    if at < 0 or (interval and n_restarts != -(-n_pixels // interval) - 1):
+        return None
+    return data[:at] + more + data[at:]
+
+
 def check_jpeg_ls(data: bytes, shape: StreamShape) -> None:
     """Hold a JPEG-LS stream against the header. Raises DicomError as `check_jpeg`."""
     _require_end(data)

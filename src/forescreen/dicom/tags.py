@@ -16,6 +16,7 @@ from .values import Code, LookUpTable, Reader, Window, age_years, iso_date
 
 #: Slope or intercept beyond this are damage: float64 would no longer tell stored values apart.
 LARGEST_RESCALE = 1e9
+_DATES = ("StudyDate", "AcquisitionDate", "ContentDate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ class Header:
 
     # Who and when
     patient_id: str = field(repr=False)
+    issuer: str = field(repr=False)  # IssuerOfPatientID: the number is unique within it only
+    patient_name: str = field(repr=False)
+    birth_date: str = field(repr=False)  # as it stands there
+    sex: str = field(repr=False)
     accession: str = field(repr=False)
     is_physics: bool
     study_uid: str = field(repr=False)
@@ -68,7 +73,9 @@ class Header:
     sop_instance_uid: str = field(repr=False)
     study_date: str  # ISO 8601 or ""
     acquired: str  # date and time as digits that sort, "" where unknown
-    age_years: float | None
+    dates: tuple[tuple[str, str], ...] = field(repr=False)  # keyword and value, of those that have one
+    age_years: float | None  # PatientAge, else by the birth date
+    age_by_birth_years: float | None
     series_number: int
     instance_number: int
     # What it is
@@ -95,6 +102,7 @@ class Header:
     concatenation_total: int | None
     contrast: bool
     body_part: str
+    regions: tuple[Code, ...]  # AnatomicRegionSequence
     quality_control: bool
     burned_in: bool
     lossy: str
@@ -104,7 +112,9 @@ class Header:
     partial_view: bool
     # Which view
     view_position: str
+    more_positions: tuple[str, ...]  # ViewPosition has one value; what some write behind it
     view_codes: tuple[Code, ...]
+    view_modifiers: tuple[Code, ...]  # beside ViewCodeSequence, where they do not belong
     paddle: str
     image_laterality: str
     laterality: str
@@ -140,6 +150,9 @@ def parse_header(elements: Elements) -> Header:
     acquired = iso_date(read.text("AcquisitionDate")) or iso_date(read.text("ContentDate"))
     clock = read.text("AcquisitionTime") if read.text("AcquisitionDate") else read.text("ContentTime")
     spacing = read.pair("PixelSpacing")
+    birth = read.text("PatientBirthDate")
+    dates = ((keyword, read.text(keyword)) for keyword in _DATES)
+    positions = [part.upper() for part in read.texts("ViewPosition")]
     frame_laterality = ""
     for group in shared:
         for item in group.items("FrameAnatomySequence"):
@@ -148,6 +161,10 @@ def parse_header(elements: Elements) -> Header:
             spacing = spacing or item.pair("PixelSpacing")
     return Header(
         patient_id=read.text("PatientID"),
+        issuer=read.text("IssuerOfPatientID"),
+        patient_name=read.text("PatientName"),
+        birth_date=birth,
+        sex=read.word("PatientSex"),
         accession=read.text("AccessionNumber"),
         is_physics="PHYSICS" in read.word("PatientName"),
         study_uid=read.text("StudyInstanceUID"),
@@ -155,7 +172,9 @@ def parse_header(elements: Elements) -> Header:
         sop_instance_uid=read.text("SOPInstanceUID"),
         study_date=study_date or acquired,
         acquired=(acquired.replace("-", "") + clock.replace(":", "")) if acquired else "",
-        age_years=age_years(read.text("PatientAge"), read.text("PatientBirthDate"), study_date),
+        dates=tuple((keyword, text) for keyword, text in dates if text),
+        age_years=age_years(read.text("PatientAge"), birth, study_date),
+        age_by_birth_years=age_years("", birth, study_date),
         series_number=read.whole("SeriesNumber") or 0,
         instance_number=read.whole("InstanceNumber") or 0,
         sop_class=read.text("SOPClassUID") or elements.media_storage_class,
@@ -179,8 +198,10 @@ def parse_header(elements: Elements) -> Header:
         volumetric=read.word("VolumetricProperties"),
         concatenation_uid=read.text("ConcatenationUID"),
         concatenation_total=read.whole("InConcatenationTotalNumber"),
-        contrast=read.word("ContrastBolusAgent") not in ("", "NONE", "NO"),
+        contrast=read.word("ContrastBolusAgent") not in ("", "NONE", "NO")
+        or bool(read.items("ContrastBolusAgentSequence")),
         body_part=read.word("BodyPartExamined"),
+        regions=read.codes("AnatomicRegionSequence"),
         quality_control=read.word("QualityControlImage") == "YES",
         burned_in=read.word("BurnedInAnnotation") == "YES",
         lossy=read.text("LossyImageCompression"),
@@ -188,8 +209,10 @@ def parse_header(elements: Elements) -> Header:
         lossy_method=read.text("LossyImageCompressionMethod"),
         implant=read.word("BreastImplantPresent") == "YES",
         partial_view=read.word("PartialView") == "YES",
-        view_position=read.word("ViewPosition"),
+        view_position=positions[0] if positions else "",
+        more_positions=tuple(part for part in positions[1:] if part),
         view_codes=read.codes("ViewCodeSequence"),
+        view_modifiers=read.codes("ViewModifierCodeSequence"),
         paddle=read.word("PaddleDescription"),
         image_laterality=read.word("ImageLaterality"),
         laterality=read.word("Laterality"),

@@ -1,7 +1,7 @@
-"""Whether two files that claim to be the same DICOM object hold the same pixels.
+"""Whether two files that claim to be the same DICOM object are of one woman and hold the same pixels.
 
-In: two located files with one SOP Instance UID. Out: words for the refusal of the second, "" where their
-pixels are the same. The standard promises that they are (PS3.5 section 9): archives that anonymise or
+In: two located files with one SOP Instance UID. Out: words for the refusal of the second, "" where both are
+the same. The standard promises that they are (PS3.5 section 9): archives that anonymise or
 convert break it.
 """
 
@@ -10,17 +10,41 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DicomError
+from .assemble import known_birth
 from .elements import DEFLATED
 from .read import read_header, read_pixels
+from .tags import Header
 from .walk import Located
 
 _BLOCK = 1 << 20
+_OTHER_WOMAN, _OTHER_SYNTAX = ", of another patient", ", in another transfer syntax"
 
 
 def difference(first: Located, second: Located) -> str:
-    """How the pixels of the second differ: "" or words that follow "the same object as ..."."""
+    """How the second differs: "" or words that follow "the same object as ..."."""
     try:
         one, two = read_header(first), read_header(second)
+        return (_OTHER_WOMAN if _are_two_women(one, two) else "") + _pixel_difference(first, one, second, two)
+    except (DicomError, OSError):
+        return ", with pixels that cannot be compared"
+
+
+def is_same_object(words: str | None) -> bool:
+    """Whether the words of `difference` leave it at one picture of one woman; None: not compared."""
+    return words in ("", _OTHER_SYNTAX)
+
+
+def _are_two_women(one: Header, two: Header) -> bool:
+    pairs = (
+        (one.patient_id, two.patient_id),
+        (one.issuer.casefold(), two.issuer.casefold()),
+        (known_birth(one), known_birth(two)),
+    )
+    return any(a and b and a != b for a, b in pairs)
+
+
+def _pixel_difference(first: Located, one: Header, second: Located, two: Header) -> str:
+    try:
         if one.pixel_data is None or two.pixel_data is None:
             return "" if one.pixel_data == two.pixel_data else ", of which one has no pixels"
         same_syntax = one.transfer_syntax == two.transfer_syntax
@@ -29,7 +53,7 @@ def difference(first: Located, second: Located) -> str:
                 return ""
             return ", with other pixel bytes"
         if np.array_equal(read_pixels(first, one), read_pixels(second, two)):
-            return "" if same_syntax else ", in another transfer syntax"
+            return "" if same_syntax else _OTHER_SYNTAX
         return ", with other pixels"
     except (DicomError, OSError):
         return ", with pixels that cannot be compared"

@@ -28,6 +28,7 @@ class Code:
     value: str
     scheme: str
     modifiers: tuple[Code, ...] = ()
+    meaning: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,9 @@ KEYWORDS = """
     FieldOfViewRotation DetectorType PositionerType PositionerPrimaryAngle LossyImageCompressionRatio
     LossyImageCompressionMethod WindowCenterWidthExplanation LUTExplanation KVP AnodeTargetMaterial
     FilterMaterial Exposure ExposureInuAs RelativeXRayExposure BodyPartThickness CompressionForce
-    PixelIntensityRelationship PixelIntensityRelationshipSign
-""".split()  # noqa: SIM905  a list of 95 lines says no more
+    PixelIntensityRelationship PixelIntensityRelationshipSign IssuerOfPatientID PatientSex CodeMeaning
+    AnatomicRegionSequence ContrastBolusAgentSequence
+""".split()  # noqa: SIM905  a list of 100 lines says no more
 # struct formats of the binary number VRs, PS3.5 table 6.2-1
 _BINARY = {"US": "H", "SS": "h", "US or SS": "H", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
 _TAGS = {keyword: tag_of(keyword) for keyword in KEYWORDS}
@@ -203,6 +205,7 @@ class Reader:
                 item.word("CodeValue"),
                 item.word("CodingSchemeDesignator"),
                 item.codes("ViewModifierCodeSequence"),
+                item.word("CodeMeaning"),
             )
             for item in self.items(keyword)
         )

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..records import Laterality
-from .findings import Finding, short
+from .findings import Finding
+from .phrases import OF_STUDY, phrase_in
 from .policy import Limits
 from .tags import Header
+from .terms import told_orientation
 from .views import BaseView, Described, Modifier, ViewReading
 
 _STANDARD = (BaseView.CC, BaseView.MLO)
@@ -25,7 +27,7 @@ _CUSTOM = {Laterality.LEFT: ("A", "R"), Laterality.RIGHT: ("P", "L")}
 
 def view_findings(header: Header, reading: ViewReading) -> Iterator[Finding]:
     """The projection: said once, understood, and one of the two of screening."""
-    said = short(reading.view_text)
+    said = reading.view_text or "none"
     if reading.view is BaseView.SPECIMEN or (
         reading.view_conflict and BaseView.SPECIMEN in reading.view_text
     ):
@@ -38,7 +40,7 @@ def view_findings(header: Header, reading: ViewReading) -> Iterator[Finding]:
         known = reading.view.value if reading.view is not None else said
         yield Finding("view_not_standard", "CC or MLO", "an unknown code" if known == "none" else known)
     if reading.code_unknown and reading.view is not None:
-        found = f"a code of the scheme {short(reading.code_text)}"
+        found = f"a code of {reading.code_text}"
         yield Finding("view_code_unknown", "view codes of CID 4014 and 4015", found)
     if reading.scheme_foreign:
         yield Finding("view_code_scheme", "the scheme SCT or SRT", "another scheme")
@@ -96,11 +98,18 @@ def _word_findings(header: Header, reading: ViewReading) -> Iterator[Finding]:
             disagree.append(f"the word {words.special}")
         if disagree:
             yield Finding("description_conflict", "descriptions that fit the header", ", ".join(disagree))
+    of_study = phrase_in(OF_STUDY, header.study_description)
+    if of_study:
+        found = f"the word {of_study} in the study's"
+        yield Finding("description_conflict", "descriptions that fit the header", found)
+    if reading.position_special and not reading.modifiers:
+        found = f"ViewPosition with {reading.position_special}"
+        yield Finding("description_conflict", "a plain view", found)
 
 
 def side_findings(header: Header, reading: ViewReading) -> Iterator[Finding]:
     """The side: said once, and borne out by PatientOrientation."""
-    said = short(reading.laterality_text)
+    said = reading.laterality_text or "none"
     if reading.laterality_conflict:
         yield Finding("laterality_conflict_header", "one side", said)
     elif reading.laterality is None:
@@ -132,14 +141,21 @@ def lies_as_other_breast(header: Header, laterality: Laterality) -> bool:
 
 
 def orientation_findings(header: Header, reading: ViewReading) -> Iterator[Finding]:
-    """Rows must run from head to foot: along a row towards front or back, never towards a side."""
+    """Rows must run from head to foot, of a CC from lateral to medial; along a row towards front or back.
+
+    A CC whose whole orientation is that of the other breast is a matter of the side, not of the picture.
+    """
     if len(header.orientation) < 2 or not all(header.orientation[:2]):
         return
     along_row, down_column = header.orientation[:2]
     turned = along_row[0] not in "AP"
     upside_down = reading.view is BaseView.MLO and "H" in down_column
+    if reading.view is BaseView.CC and reading.laterality is not None:
+        # Rows of a CC run from lateral to medial: A\R for a left, P\L for a right breast (as `_CUSTOM`).
+        lateral = [letter for letter in down_column if letter in "LR"] == [reading.laterality.value]
+        upside_down = lateral and not lies_as_other_breast(header, reading.laterality)
     if turned or upside_down:
-        wanted = "rows from front to back (A or P), head up"
+        wanted = "rows from front to back (A or P), the head or the lateral side up"
         yield Finding("orientation_unusual", wanted, _orientation(header))
 
 
@@ -165,4 +181,4 @@ def modifier_findings(header: Header, reading: ViewReading, limits: Limits) -> I
 
 
 def _orientation(header: Header) -> str:
-    return short("/".join(header.orientation))
+    return told_orientation(header.orientation)

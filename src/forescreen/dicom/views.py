@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from ..records import Laterality
 from .tags import Header
+from .terms import UNKNOWN
 from .values import Code
 
 T = TypeVar("T")
@@ -102,9 +103,23 @@ MODIFIER_CODES: dict[str, Modifier] = {
 SCHEMES = frozenset({"SCT", "SRT", "SNM3", "99SDM", ""})
 
 _POSITIONS: dict[str, BaseView] = {view.value.upper(): view for view in BaseView}
-_POSITION_MODIFIERS = {"AT": Modifier.AXILLARY_TAIL, "CV": Modifier.CLEAVAGE}
+_POSITION_MODIFIERS = {
+    "AT": Modifier.AXILLARY_TAIL,
+    "CV": Modifier.CLEAVAGE,
+    "SPOT": Modifier.SPOT_COMPRESSION,
+    "SPT": Modifier.SPOT_COMPRESSION,
+    "MAG": Modifier.MAGNIFICATION,
+}
+#: Words that some glue to the projection: CCMAG, MLO SPOT, CCID.
+_GLUED = ("MAGNIFICATION", "MAGN", "MAG", "SPOT", "SPT", "TAN", "ROLLED", "ID", "RL", "RM", "RI", "RS")
 _SIDES = {"L": Laterality.LEFT, "LEFT": Laterality.LEFT, "R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT}
 _BOTH = frozenset({"B", "BOTH", "BILATERAL"})
+_NO_SIDES = frozenset({"U", "N", "UNPAIRED"})
+#: Other values of ViewPosition that may be told (PS3.3 C.8.11.7, C.8.11.5): anything else may be a name.
+_OTHER_POSITIONS = frozenset(
+    {"XCC", "FLATFIELD", "FLAT FIELD", "AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO"}
+)
+_OTHER_SCHEMES = frozenset({"DCM", "UCUM", "LN", "FMA", "RADLEX", "UMLS", "ACR", "SNM"})
 
 #: Words of a description that name a projection, a side, or both ("RMLO").
 _VIEW_WORDS: dict[str, BaseView] = {v.value.upper(): v for v in BaseView if v is not BaseView.SPECIMEN}
@@ -131,6 +146,9 @@ _SPECIAL_WORDS = frozenset(
 )
 
 
+_TELLABLE = frozenset(_POSITIONS) | frozenset(_POSITION_MODIFIERS) | _OTHER_POSITIONS
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """What descriptions say in words; None where they say nothing, or several things."""
@@ -150,7 +168,8 @@ class ViewReading:
     view_unknown: bool  # something is said, but not one of CID 4014
     view_stated: BaseView | None  # of contradicting ones the coded, else ViewPosition
     code_unknown: bool  # a view code that is not understood
-    code_text: str  # its scheme, for messages
+    code_text: str  # its scheme in words, for messages
+    position_special: str  # a word glued to the projection in ViewPosition: MAG, SPOT, ...
     scheme_foreign: bool  # a value of CID 4014 under another scheme, borne out by ViewPosition
     laterality: Laterality | None
     laterality_text: str
@@ -167,7 +186,9 @@ class ViewReading:
 def read_view(header: Header) -> ViewReading:
     """Base view, side and modifiers of one image from codes, ViewPosition, the paddle's name and words."""
     position = header.view_position
-    positioned = _POSITIONS.get(position)
+    # ViewPosition has one value (PS3.3 C.8.11.1); several are several statements.
+    positions = tuple(dict.fromkeys(([position] if position else []) + list(header.more_positions)))
+    positioned = next((_POSITIONS[text] for text in positions if text in _POSITIONS), None)
     coded: list[BaseView] = []
     modifiers: set[Modifier] = set()
     unknown_schemes: list[str] = []
@@ -184,26 +205,28 @@ def read_view(header: Header) -> ViewReading:
             scheme_foreign = True
         elif code.value:
             unknown_schemes.append(code.scheme)
-        for nested in code.modifiers:
-            found = _look_up(MODIFIER_CODES, nested)
-            if found is not None:
-                modifiers.add(found)
-            elif nested.value:
-                unknown_modifier = True
-    if position in _POSITION_MODIFIERS:
-        modifiers.add(_POSITION_MODIFIERS[position])
-    position_unknown = bool(position) and positioned is None and position not in _POSITION_MODIFIERS
+    for nested in (*(m for code in header.view_codes for m in code.modifiers), *header.view_modifiers):
+        found = _look_up(MODIFIER_CODES, nested)
+        if found is not None:
+            modifiers.add(found)
+        elif nested.value:
+            unknown_modifier = True
+    modifiers.update(_POSITION_MODIFIERS[text] for text in positions if text in _POSITION_MODIFIERS)
+    not_read = [text for text in positions if text not in _POSITIONS and text not in _POSITION_MODIFIERS]
+    position_unknown = bool(not_read) and positioned is None
     by_paddle = _paddle_modifiers(header.paddle) - modifiers
-    views = {*coded} | ({positioned} if positioned is not None else set())
+    views = {*coded, *(_POSITIONS[text] for text in positions if text in _POSITIONS)}
+    told = [text if text in _TELLABLE else UNKNOWN for text in positions]
     laterality, stated, side_text, side_conflict, both = _read_side(header)
     return ViewReading(
         view=next(iter(views)) if len(views) == 1 else None,
-        view_text="/".join([*(view.value for view in coded), *([position] if position else [])]),
-        view_conflict=len(views) > 1,
+        view_text="/".join([*(view.value for view in coded), *told]),
+        view_conflict=len(views) > 1 or (positioned is not None and bool(not_read) and not coded),
         view_unknown=bool(unknown_schemes) or (position_unknown and not coded),
         view_stated=coded[0] if coded else positioned,
         code_unknown=bool(unknown_schemes),
-        code_text=unknown_schemes[0] if unknown_schemes else "",
+        code_text=_scheme_in_words(unknown_schemes[0]) if unknown_schemes else "",
+        position_special=next(filter(None, map(_glued, not_read)), ""),
         scheme_foreign=scheme_foreign,
         laterality=laterality,
         laterality_text=side_text,
@@ -241,6 +264,25 @@ def read_words(*texts: str) -> Described:
     )
 
 
+def told_position(position: str) -> str:
+    """ViewPosition where it is a known term, "" otherwise."""
+    return position if position in _TELLABLE else ""
+
+
+def _glued(position: str) -> str:
+    """The word that stands glued to a projection, "" where none does."""
+    for word in _GLUED:
+        if position.endswith(word) and position.removesuffix(word).rstrip(" _-/") in _POSITIONS:
+            return word
+    return ""
+
+
+def _scheme_in_words(scheme: str) -> str:
+    if not scheme:
+        return "no scheme"
+    return f"the scheme {scheme}" if scheme in SCHEMES | _OTHER_SCHEMES else "an unknown scheme"
+
+
 def _look_up(table: dict[str, T], code: Code) -> T | None:
     return table.get(code.value) if code.scheme in SCHEMES else None
 
@@ -270,4 +312,5 @@ def _read_side(header: Header) -> tuple[Laterality | None, Laterality | None, st
     side = sides[0] if len(set(sides)) == 1 and first_is_side else None
     stated = sides[0] if first_is_side else None
     both = side is not None and any(x in _BOTH for x in said)
-    return side, stated, "/".join(said), conflict, both
+    told = [x if x in _SIDES or x in _BOTH or x in _NO_SIDES else UNKNOWN for x in said]
+    return side, stated, "/".join(told), conflict, both

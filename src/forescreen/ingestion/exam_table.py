@@ -3,7 +3,8 @@
 In: what became of each image, exam by exam, as a stream. Out: one row per exam, in the same order: exam_id,
 woman_id, exam_date, machine, n_views, missing ("R MLO;R CC"), prior_exam_id, days_since_prior, flags. An
 exam whose images were all refused has a row with n_views 0, so that its flags are seen; it is nobody's
-prior. A prior is the last exam of an earlier day; exams without date or woman have none. Rows are linked
+prior. A prior is the last exam of an earlier day; exams without date or woman, and those whose patient number
+stands for several women, have none and are none. Rows are linked
 in a temporary table on disk: nothing grows in memory with the number of exams.
 """
 
@@ -20,11 +21,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..dicom.assemble import MIXED, RENAMED
+from ..dicom.catalogue import SEVERAL_WOMEN
 from ..files import atomic_write
 from ..records import STANDARD_VIEWS
 
 #: Flags of an image that are those of its exam.
-EXAM_FLAGS = ("mixed_vendors_in_exam",)
+EXAM_FLAGS = (MIXED, RENAMED, SEVERAL_WOMEN)
 SWAP = "laterality_swap_suspected"
 
 _COLUMNS = {
@@ -114,7 +117,8 @@ def _priors(tables: sqlite3.Connection) -> Iterator[tuple[str, int, int]]:
     """(prior exam, days since, number of the exam) for each exam that has one."""
     rows = tables.execute(
         "SELECT woman_id, exam_date, exam_id, number FROM exams "
-        "WHERE n_views > 0 AND woman_id != '' AND exam_date != '' ORDER BY woman_id, exam_date, exam_id"
+        "WHERE n_views > 0 AND woman_id != '' AND exam_date != '' "
+        f"AND instr(flags, '{SEVERAL_WOMEN}') = 0 ORDER BY woman_id, exam_date, exam_id"
     )
     for _, exams in groupby(rows, key=lambda row: row[0]):
         prior: tuple[str, datetime.date] | None = None

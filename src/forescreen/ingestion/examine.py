@@ -133,14 +133,13 @@ def side_findings(header: Header, laterality: Laterality, orientation: Orientati
 
 def _picture_findings(pixels: Float[np.ndarray, "row column"], policy: Policy) -> list[Finding]:
     sample = pixels[::4, ::4]
-    findings = []
+    if air_is_bright(sample):  # what is brightest there is air, or padding: no word about exposure
+        return [Finding("photometric_conflict_pixels", "dark air around the breast", "bright air")]
     share = float((sample >= BRIGHTEST).mean())
     if share > policy.limits.max_saturated:
         wanted = f"at most {policy.limits.max_saturated:.0%} of the picture at its brightest"
-        findings.append(Finding("saturated", wanted, f"{share:.0%}"))
-    if air_is_bright(sample):
-        findings.append(Finding("photometric_conflict_pixels", "dark air around the breast", "bright air"))
-    return findings
+        return [Finding("saturated", wanted, f"{share:.0%}")]
+    return []
 
 
 def air_is_bright(pixels: Float[np.ndarray, "row column"]) -> bool:

@@ -8,18 +8,22 @@ neither names, numbers and dates, nor UIDs; exams are numbered as they come.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from ..dicom.findings import Finding, intent_of, is_synthetic, machine_of, may_be_film, non_image_kind
+from ..dicom.findings import Finding, intent_of, is_synthetic, may_be_film, non_image_kind
 from ..dicom.folder import ExamFiles, FolderIndex, MammogramFile, index_headers, read_headers
 from ..dicom.gate import Decision, find, judge, series_findings
+from ..dicom.origin_findings import machine_of
+from ..dicom.pixels import VOI_FUNCTIONS
 from ..dicom.policy import Policy
-from ..dicom.reasons import BY_CODE
+from ..dicom.reasons import BY_CODE, Action
 from ..dicom.tags import Grayscale, Header
+from ..dicom.terms import EXPLANATIONS, PHOTOMETRICS, told, told_uid
+from ..dicom.views import told_position
 from ..dicom.walk import Located, is_dicom_source, locate, walk
 from ..errors import DicomError, InputError
 from ..identity import AS_GIVEN
@@ -191,7 +195,14 @@ def inspect(
         decision = judge(header, policy, next(in_series))
         about = _about(file, header, decision, policy)
         inspected.append(
-            _with_verdict(about, decision, refusals.get(file), looks.get(file), numbers.get(file))
+            _with_verdict(
+                about,
+                decision,
+                refusals.get(file),
+                looks.get(file),
+                numbers.get(file),
+                partial(_refuses, policy, may_be_film(header)),
+            )
         )
     by_name = {one.file: one for one in inspected}
     return Inspection(
@@ -269,20 +280,21 @@ def _about(file: str, header: Header, decision: Decision, policy: Policy) -> Ins
     """What the object is, before any verdict."""
     codes = {finding.code for finding in find(header, policy)}
     codes |= {finding.code for finding in (*decision.reasons, *decision.flagged)}
+    photometric = header.grayscale.photometric
     return InspectedFile(
         file=file,
         verdict="accept",
         kind=_kind(header, codes),
         machine=machine_of(header),
         side=str(decision.laterality or ""),
-        view=str(decision.view or header.view_position),
+        view=str(decision.view or told_position(header.view_position)),
         rows=header.rows,
         columns=header.columns,
         bits=header.grayscale.bits_stored,
-        photometric=header.grayscale.photometric,
+        photometric=told(photometric, PHOTOMETRICS) if photometric else "",
         spacing_mm=decision.spacing.mm,
         spacing_source=decision.spacing.source,
-        syntax=SYNTAXES.get(header.transfer_syntax, header.transfer_syntax),
+        syntax=SYNTAXES.get(header.transfer_syntax) or told_uid(header.transfer_syntax),
         lossy="lossy_compression" in codes,
         intent=intent_of(header),
         voi="" if header.pixel_data is None else _voi(header.grayscale),
@@ -309,15 +321,21 @@ def _voi(grey: Grayscale) -> str:
     """The VOI that the conversion profile would apply."""
     if grey.voi_luts:
         name = grey.voi_luts[0].explanation if grey.voi_luts[0] is not None else ""
-        return f"LUT {name[:20] or 1} of {len(grey.voi_luts)}"
+        return f"LUT {name if name.upper() in EXPLANATIONS else 1} of {len(grey.voi_luts)}"
     if grey.windows:
-        return f"window 1 of {len(grey.windows)}, {grey.voi_function[:20] or 'LINEAR'}"
+        return f"window 1 of {len(grey.windows)}, {told(grey.voi_function or 'LINEAR', VOI_FUNCTIONS)}"
     return "minimum to maximum"
 
 
 def _with_verdict(
-    about: InspectedFile, decision: Decision, refusal: Refusal | None, look: _Look | None, exam: int | None
+    about: InspectedFile,
+    decision: Decision,
+    refusal: Refusal | None,
+    look: _Look | None,
+    exam: int | None,
+    refuses: Callable[[str], bool],
 ) -> InspectedFile:
+    """`refuses`: whether a code refuses this object under the policy."""
     flags = tuple(_note(finding) for finding in decision.flagged)
     if decision.reasons:
         reasons = tuple(_note(finding) for finding in decision.reasons)
@@ -329,9 +347,14 @@ def _with_verdict(
     if look is not None and look.refusal is not None:
         refusal, exam = look.refusal, None
     if refusal is not None:
-        return replace(about, verdict="refuse", reasons=_notes(refusal, flags), flags=flags)
+        reasons, more = _notes(refusal, flags, refuses)
+        return replace(about, verdict="refuse", reasons=reasons, flags=(*flags, *more))
     flags = (*flags, *(_note(finding) for finding in (look.flagged if look else ())))
     return replace(about, verdict="flag" if flags else "accept", flags=flags, exam=exam)
+
+
+def _refuses(policy: Policy, film: bool, code: str) -> bool:
+    return policy.action(code, film=film) is Action.REFUSE
 
 
 def _note(finding: Finding) -> Note:
@@ -342,14 +365,25 @@ def _note(finding: Finding) -> Note:
     )
 
 
-def _notes(refusal: Refusal, flags: tuple[Note, ...]) -> tuple[Note, ...]:
-    """The reasons of a refusal that came after the header; its words stand with the first."""
+def _notes(
+    refusal: Refusal, flags: tuple[Note, ...], refuses: Callable[[str], bool]
+) -> tuple[tuple[Note, ...], tuple[Note, ...]]:
+    """Reasons and further flags of a refusal that came after the header; its words stand with the first."""
     known = {flag.code for flag in flags}
     words = refusal.message.removeprefix(f"{refusal.file}: ").removeprefix(f"{refusal.code}: ")
-    return tuple(
-        Note(code=code, words=words if code == refusal.code else "", remedy=BY_CODE[code].remedy)
+    notes = [
+        Note(
+            code=code,
+            words=words if code == refusal.code else BY_CODE[code].meaning,
+            remedy=BY_CODE[code].remedy,
+        )
         for code in refusal.codes
         if code not in known
+    ]
+    is_reason = [note.code == refusal.code or refuses(note.code) for note in notes]
+    return (
+        tuple(note for note, is_one in zip(notes, is_reason, strict=True) if is_one),
+        tuple(note for note, is_one in zip(notes, is_reason, strict=True) if not is_one),
     )
 
 
