@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from ..clinical.factors import available_factors, design
+from ..clinical.covariates import available_factors, design
 from ..errors import ConfigError, InputError
 from .comparison_plan import ComparisonPlan
 from .measures import Notes

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..clinical.factors import Column, Design, available_factors, design
+from ..clinical.covariates import Column, Design, available_factors, design
 from ..errors import InputError
 from ..records import Outcome
 from ..statistics.association import conditional_logistic

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..clinical.factors import CLINICAL_FACTORS, FACTORS
+from ..clinical.covariates import CLINICAL_FACTORS, FACTORS
 from ..errors import ConfigError
 
 #: Columns of the members by which concordance can be given.

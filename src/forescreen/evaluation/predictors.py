@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from ..clinical.factors import Design
+from ..clinical.covariates import Design
 from ..errors import TooFewEventsError
 from ..records import Outcome
 from ..statistics.association import conditional_logistic

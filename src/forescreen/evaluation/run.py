@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from ..clinical.factors import Design, available_factors, design
+from ..clinical.covariates import Design, available_factors, design
 from ..errors import InputError
 from ..records import Outcome
 from .factor_odds import factor_odds_ratios

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forescreen.clinical.factors import CLINICAL_FACTORS, available_factors, design
+from forescreen.clinical.covariates import CLINICAL_FACTORS, available_factors, design
 from forescreen.errors import FactorError
 
 
