@@ -21,7 +21,7 @@ EMPTY_CELLS = ("", "NA", "N/A", "NaN", "nan", "NULL", ".")
 
 
 def read_text_table(path: Path, *, error: type[InputError] = InputError) -> pd.DataFrame:
-    """The cells of a CSV as text (columns ending in `_id`) or as categories of text; header names stripped.
+    """The cells of a CSV as text (columns `id` and `…_id`) or as categories of text; header names stripped.
 
     Not accepted: files that are empty, not UTF-8 or ragged, and headers that name a column twice. Raises
     `error`; FileNotFoundError where there is no file.
@@ -40,7 +40,7 @@ def read_text_table(path: Path, *, error: type[InputError] = InputError) -> pd.D
             return pd.read_csv(
                 path,
                 # Cells that repeat are kept once: a fifth of the time and memory of text.
-                dtype={name: str if name.endswith("_id") else "category" for name in header},
+                dtype={name: str if _names_rows(name) else "category" for name in header},
                 header=0,
                 names=header,
                 index_col=False,
@@ -60,6 +60,10 @@ def read_text_table(path: Path, *, error: type[InputError] = InputError) -> pd.D
             where=path.name,
             remedy="Look for commas inside cells that are not quoted",
         ) from found
+
+
+def _names_rows(column: str) -> bool:
+    return column.casefold() == "id" or column.casefold().endswith("_id")
 
 
 def rows_of(mask: Bool[np.ndarray, "row"]) -> str:

@@ -18,6 +18,25 @@ from .model import ClinicalModel, Use
 from .reasons import AND, in_words, sentences_of
 from .women import Problem, Women
 
+#: Names of factors for a row or a bar, where the meaning is too long for one.
+_SHORT = {
+    "age": "age",
+    "menarche_age": "age at menarche",
+    "first_birth_age": "age at first birth",
+    "birth_ages": "ages at births",
+    "n_relatives": "relatives with breast cancer",
+    "family_history": "family history of breast cancer",
+    "n_biopsies": "breast biopsies",
+    "breast_biopsy": "breast biopsy",
+    "atypical_hyperplasia": "atypical hyperplasia",
+    "benign_breast_disease": "benign breast disease",
+    "menopause_type": "kind of menopause",
+    "hormone_therapy": "hormone therapy",
+    "hormone_therapy_type": "kind of hormone therapy",
+    "density": "breast density (BI-RADS)",
+    "last_mammogram": "last mammogram",
+}
+
 #: Points of a year at which the risk by a horizon is asked.
 _STEP_YEARS = 1.0
 
@@ -132,11 +151,10 @@ def value_text(women: Women, factor: str, row: int) -> str:
 
 
 def label(factor: str) -> str:
-    """A factor or a term in words, short enough for a row: "age at the first live birth"."""
-    told = FACTORS.get(factor)
-    if told is None:
-        return factor.replace("_", " ")
-    return re.split(r"[,;]", told.meaning)[0]
+    """A factor or a term in words, short enough for a row: "age at first birth"."""
+    if factor in FACTORS:
+        return _SHORT.get(factor, FACTORS[factor].meaning)
+    return factor.replace("_", " ")
 
 
 def _lines(woman: Women, model: ClinicalModel) -> tuple[Line, ...]:
@@ -162,7 +180,7 @@ def _line(woman: Women, use: Use, relative_risk: float) -> Line:
     if value:
         used = "as given"
     elif not unknown:
-        used = "does not apply"
+        used = "no birth" if use.factor in ("first_birth_age", "birth_ages") else "does not apply"
     else:
         used = use.assumed or "no risk without it"
     return Line(
