@@ -62,10 +62,10 @@ def draw_woman(path: Path, explanations: Sequence[Explanation], *, name: str) ->
 
 
 def headline(told: Explanation) -> str:
-    """Her risk in natural frequencies: "23 of 1000 women like her; 11 of 1000 average women of her age"."""
+    """Her risk in natural frequencies: "23 of 1000 women like her, against 11 of 1000 …"."""
     if not math.isfinite(told.risk):
         return "No risk: " + "; ".join(told.reasons)
-    compared = math.isfinite(told.average)
+    compared = math.isfinite(told.average) and told.average > 0
     least = min(told.risk, told.average) if compared else told.risk
     base = 1000 if least >= 0.002 else 10_000
     text = f"{round(base * told.risk)} of {base} women like her"
