@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from forescreen.clinical.absolute import Hazards, Step, absolute_risk
 from forescreen.clinical.mode_rates import ModeRates
 from forescreen.clinical.transport import (
     MIN_REFERENCE,
@@ -109,6 +110,27 @@ def test_one_cause_without_differences_is_the_textbook_formula() -> None:
         free -= gone
     assert risk.screen_detected[0, 0] == pytest.approx(expected, abs=EXACT)
     assert risk.interval[0, 0] == 0
+
+
+def test_one_cause_of_women_who_differ_is_the_absolute_risk_of_one_cause() -> None:
+    """With one mode, its λ0 and every woman's relative hazard given to `absolute.absolute_risk`."""
+    score, age = build_population(4_000)
+    rates = build_rates(interval=0, periods=False)
+    made = baseline(
+        Reference(log_hazard=score, weight=np.ones(len(age)), age_years=None), rates, horizons_years=(0.25,)
+    )
+    ours = risks_by_mode(score, age, baseline=made, horizons_years=(0.25,))
+    mean = made.mean_relative_hazard[0, 0, 0]
+    theirs = absolute_risk(
+        age,
+        age + 0.25,
+        baseline=Hazards(
+            edges=rates.edges, event=rates.screen_detected[0] / mean, competing=rates.competing[0]
+        ),
+        steps=[Step(from_age=40, log_relative_risk=score[:, 0] - made.centre[0])],
+    )
+    assert np.abs(ours.screen_detected[:, 0] - theirs).max() < EXACT
+    assert ours.interval.max() == 0
 
 
 def test_origin_of_the_score_and_unit_of_the_weights_do_not_matter() -> None:

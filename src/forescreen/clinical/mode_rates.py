@@ -6,7 +6,7 @@ a negative screen, cancers of the first year surface between screens, those of t
 No rate and no share is ever assumed.
 
     # population: women screened in …          # years: 2015-2019           # source: cancer registry of …
-    from_age,to_age,incidence_screen_detected_per_100000,incidence_interval_per_100000,mortality_per_100000
+    age_from,age_to,incidence_screen_detected_per_100000,incidence_interval_per_100000,mortality_per_100000
     50,55,210,95,180
 """
 
@@ -23,6 +23,7 @@ from jaxtyping import Float
 
 from ..errors import InputError
 from ..files import write_text
+from .rates import Rates
 
 #: The two modes in the order of every array of modes, and how their columns are called.
 MODES = ("screen_detected", "interval")
@@ -55,7 +56,7 @@ class ModeRates:
     screen_detected: Float[np.ndarray, "period band"]
     interval: Float[np.ndarray, "period band"]
     competing: Float[np.ndarray, "period band"]
-    competing_of: str = "deaths of other causes"
+    competing_of: str = "deaths of all causes"
 
     def __post_init__(self) -> None:
         shape = (len(self.since_years) - 1, len(self.edges) - 1)
@@ -90,49 +91,39 @@ class ModeRates:
 
 
 def split_by_share(
-    edges: Float[np.ndarray, "band+1"],
-    incidence: Float[np.ndarray, "band"],
-    *,
-    interval_share: Float[np.ndarray, "band"] | float,
-    share_source: str,
-    competing: Float[np.ndarray, "band"],
-    name: str,
-    population: str,
-    years: str,
-    source: str,
-    competing_of: str = "deaths of other causes",
+    rates: Rates, *, interval_share: Float[np.ndarray, "band"] | float, share_source: str
 ) -> ModeRates:
-    """Rates of any cancer split by the share of interval cancers, which has a source of its own.
+    """Rates of any cancer split by the share of interval cancers, by age or one for all ages.
 
     Not accepted: a share outside [0, 1] or without a source; there is no default share. Raises InputError.
     """
-    share = np.broadcast_to(np.asarray(interval_share, dtype=float), incidence.shape)
+    share = np.broadcast_to(np.asarray(interval_share, dtype=float), rates.incidence.shape)
     if not ((share >= 0) & (share <= 1)).all():
-        raise InputError(expected="a share of interval cancers from 0 to 1", found="others", where=name)
+        raise InputError(expected="a share of interval cancers from 0 to 1", found="others", where=rates.name)
     if not share_source.strip():
         raise InputError(
-            expected="where the share of interval cancers comes from", found="nothing", where=name
+            expected="where the share of interval cancers comes from", found="nothing", where=rates.name
         )
     return ModeRates(
-        name=name,
-        population=population,
-        years=years,
-        source=f"{source}; share of interval cancers: {share_source}",
-        edges=edges,
+        name=rates.name,
+        population=rates.population,
+        years=rates.years,
+        source=f"{rates.source}; share of interval cancers: {share_source}",
+        edges=rates.edges,
         since_years=np.array([0.0, math.inf]),
-        screen_detected=(incidence * (1 - share))[None, :],
-        interval=(incidence * share)[None, :],
-        competing=competing[None, :],
-        competing_of=competing_of,
+        screen_detected=(rates.incidence * (1 - share))[None, :],
+        interval=(rates.incidence * share)[None, :],
+        competing=rates.mortality[None, :],
+        competing_of=f"deaths of {rates.mortality_of}",
     )
 
 
 def read_mode_rates(path: Path) -> ModeRates:
     """A user's table of rates by mode, with lines `# key: value` above its header.
 
-    Needed: the lines source, population and years; columns from_age, to_age, mortality, and either
+    Needed: the lines source, population and years; columns age_from, age_to, mortality, and either
     incidence_screen_detected and incidence_interval, or incidence and interval_share (then also the line
-    interval_share_source). Optional: from_year, to_year since the exam, every age band in every period;
+    interval_share_source). Optional: year_from, year_to since the exam, every age band in every period;
     incidence_other, cancers without a mode, which compete as deaths do; a line mortality_of.
 
     Raises InputError, with the row where one is to blame, for anything else: gaps between bands, empty cells,
@@ -178,7 +169,7 @@ def read_mode_rates(path: Path) -> ModeRates:
             where=where,
             remedy=_REMEDY,
         )
-    competing, competing_of = columns["mortality"], said.get("mortality_of", "deaths of other causes")
+    competing, competing_of = columns["mortality"], said.get("mortality_of", "deaths of all causes")
     if "incidence_other" in columns:
         competing, competing_of = (
             competing + columns["incidence_other"],
@@ -204,10 +195,10 @@ def write_mode_rates(path: Path, rates: ModeRates) -> None:
     periods, bands = len(rates.since_years) - 1, len(rates.edges) - 1
     table = pd.DataFrame(
         {
-            "from_age": np.tile(rates.edges[:-1], periods),
-            "to_age": np.tile(rates.edges[1:], periods),
-            "from_year": np.repeat(rates.since_years[:-1], bands),
-            "to_year": np.repeat(rates.since_years[1:], bands),
+            "age_from": np.tile(rates.edges[:-1], periods),
+            "age_to": np.tile(rates.edges[1:], periods),
+            "year_from": np.repeat(rates.since_years[:-1], bands),
+            "year_to": np.repeat(rates.since_years[1:], bands),
             "incidence_screen_detected": rates.screen_detected.ravel(),
             "incidence_interval": rates.interval.ravel(),
             "mortality": rates.competing.ravel(),
@@ -254,35 +245,35 @@ def _columns(lines: list[str], where: str) -> dict[str, Float[np.ndarray, "row"]
                 found="something else", where=f"{where}, row {row}", remedy=_REMEDY,
             )  # fmt: skip
         columns[name] = numbers
-    needed = [name for name in ("from_age", "to_age", "mortality") if name not in columns]
-    if needed or table.empty or (("from_year" in columns) != ("to_year" in columns)):
+    needed = [name for name in ("age_from", "age_to", "mortality") if name not in columns]
+    if needed or table.empty or (("year_from" in columns) != ("year_to" in columns)):
         raise InputError(
-            expected="from_age, to_age and mortality, from_year with to_year, and at least one row",
+            expected="age_from, age_to and mortality, year_from with year_to, and at least one row",
             found=f"no {', no '.join(needed)}" if needed else "others", where=where, remedy=_REMEDY,
         )  # fmt: skip
     return columns
 
 
 _RATES = ("incidence_screen_detected", "incidence_interval", "incidence_other", "incidence", "mortality")
-_KNOWN = ("from_age", "to_age", "from_year", "to_year", "interval_share", *_RATES)
+_KNOWN = ("age_from", "age_to", "year_from", "year_to", "interval_share", *_RATES)
 
 
 def _grid(
     columns: dict[str, Float[np.ndarray, "row"]], where: str
 ) -> tuple[Float[np.ndarray, "band+1"], Float[np.ndarray, "period+1"], np.ndarray]:
     """Edges of ages and periods, and the order of the rows in which they fill the grid."""
-    n = len(columns["from_age"])
-    from_year = columns.get("from_year", np.zeros(n))
-    to_year = columns.get("to_year", np.full(n, math.inf))
-    order = np.lexsort((columns["from_age"], from_year))
-    edges = _edges(columns["from_age"], columns["to_age"], "age", where)
-    since = _edges(from_year, to_year, "year", where)
+    n = len(columns["age_from"])
+    year_from = columns.get("year_from", np.zeros(n))
+    year_to = columns.get("year_to", np.full(n, math.inf))
+    order = np.lexsort((columns["age_from"], year_from))
+    edges = _edges(columns["age_from"], columns["age_to"], "age", where)
+    since = _edges(year_from, year_to, "year", where)
     periods, bands = len(since) - 1, len(edges) - 1
     whole = n == periods * bands and (
-        np.array_equal(columns["from_age"][order], np.tile(edges[:-1], periods))
-        and np.array_equal(columns["to_age"][order], np.tile(edges[1:], periods))
-        and np.array_equal(from_year[order], np.repeat(since[:-1], bands))
-        and np.array_equal(to_year[order], np.repeat(since[1:], bands))
+        np.array_equal(columns["age_from"][order], np.tile(edges[:-1], periods))
+        and np.array_equal(columns["age_to"][order], np.tile(edges[1:], periods))
+        and np.array_equal(year_from[order], np.repeat(since[:-1], bands))
+        and np.array_equal(year_to[order], np.repeat(since[1:], bands))
     )
     if not whole:
         raise InputError(
@@ -298,6 +289,6 @@ def _edges(
     starts, ends = np.unique(lower), np.unique(upper)
     if not np.array_equal(starts[1:], ends[:-1]) or not (np.isfinite(ends).all() or what == "year"):
         raise InputError(
-            expected=f"bands from_{what} to to_{what} without gaps and overlaps", found="others", where=where
+            expected=f"bands {what}_from to {what}_to without gaps and overlaps", found="others", where=where
         )
     return np.append(starts, ends[-1])
