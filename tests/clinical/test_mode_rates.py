@@ -49,7 +49,7 @@ def test_a_table_by_years_since_the_exam_comes_back_as_it_was_written(tmp_path: 
     assert rates.screen_detected.tolist() == [[0.0004, 0.0005], [0.002, 0.003]]
     write_mode_rates(tmp_path / "again.csv", rates)
     again = read_mode_rates(tmp_path / "again.csv")
-    for name in ("edges", "since_years", "screen_detected", "interval", "competing"):
+    for name in ("edges", "since_years", "screen_detected", "interval", "other", "competing"):
         assert np.array_equal(getattr(rates, name), getattr(again, name))
     assert again.source == rates.source
 
@@ -68,13 +68,13 @@ def test_a_share_splits_the_incidence_and_its_source_is_kept(tmp_path: Path) -> 
     assert rates.source == "a registry; share of interval cancers: an article"
 
 
-def test_cancers_without_a_mode_compete(tmp_path: Path) -> None:
+def test_cancers_of_neither_mode_are_kept_apart(tmp_path: Path) -> None:
     text = (
         HEAD + BY_MODE.replace("mortality", "incidence_other,mortality") + "40,50,0.002,0.001,0.0005,0.003\n"
     )
     rates = read_mode_rates(table(tmp_path, text))
-    assert rates.competing.tolist() == [[0.0035]]
-    assert "no mode" in rates.competing_of
+    assert rates.other.tolist() == [[0.0005]]
+    assert rates.competing.tolist() == [[0.003]]
 
 
 @pytest.mark.parametrize(

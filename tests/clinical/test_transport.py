@@ -28,7 +28,7 @@ AVERAGE = 1e-3
 HORIZONS = (1.0, 2.0, 5.0)
 
 
-def build_rates(*, interval: float = 1.0, periods: bool = True) -> ModeRates:
+def build_rates(*, interval: float = 1.0, periods: bool = True, other: float = 0.0) -> ModeRates:
     """Bands of ten years; within a year of a screen cancers surface, later a screen finds them."""
     shape = np.array([[0.0002, 0.0004, 0.0006], [0.002, 0.004, 0.006]])
     competing = np.array([[0.001, 0.003, 0.010], [0.001, 0.003, 0.010]])
@@ -42,6 +42,7 @@ def build_rates(*, interval: float = 1.0, periods: bool = True) -> ModeRates:
         since_years=np.array([0.0, 1.0, 5.0]) if periods else np.array([0.0, math.inf]),
         screen_detected=shape[kept],
         interval=interval * shape[::-1][kept] / 2,
+        other=other * np.ones((2, 3))[kept],
         competing=competing[kept],
     )
 
@@ -60,13 +61,13 @@ def test_the_average_risk_of_the_reference_sample_is_that_of_the_population() ->
     made = baseline(reference, build_rates(), horizons_years=HORIZONS)
     risks = risks_by_mode(score, age, baseline=made, horizons_years=HORIZONS)
     expected = population_risks(age, build_rates(), horizons_years=HORIZONS)
-    for mode in ("screen_detected", "interval", "either"):
+    for mode in ("screen_detected", "interval", "any_cancer"):
         mean, wanted = getattr(risks, mode).mean(axis=0), getattr(expected, mode).mean(axis=0)
         assert np.abs(mean / wanted - 1).max() < AVERAGE
     # And so by age: the score falls with age, but only differences from women of the same age count.
     for lower, upper in ((41, 45), (45, 50), (50, 55), (55, 64)):
         own = (age >= lower) & (age < upper)
-        ratio = risks.either[own].mean(axis=0) / expected.either[own].mean(axis=0)
+        ratio = risks.any_cancer[own].mean(axis=0) / expected.any_cancer[own].mean(axis=0)
         assert np.abs(ratio - 1).max() < 5e-3  # relative hazards and rates both vary within a year of age
 
 
@@ -75,6 +76,25 @@ def test_women_at_high_risk_leave_and_the_mean_relative_hazard_falls() -> None:
     reference = Reference(log_hazard=score, weight=np.ones(len(age)), age_years=age)
     made = baseline(reference, build_rates(), horizons_years=(5,))
     assert (np.diff(made.mean_relative_hazard, axis=2) < 0).all()
+
+
+def test_cancers_of_neither_mode_belong_to_any_cancer_and_average_to_their_rate() -> None:
+    score, age = build_population()
+    rates, without = build_rates(other=0.001), build_rates()
+    reference = Reference(log_hazard=score, weight=np.ones(len(age)), age_years=age)
+    made = baseline(reference, rates, horizons_years=HORIZONS)
+    risks = risks_by_mode(score, age, baseline=made, horizons_years=HORIZONS)
+    expected = population_risks(age, rates, horizons_years=HORIZONS)
+    assert np.abs(risks.any_cancer.mean(axis=0) / expected.any_cancer.mean(axis=0) - 1).max() < AVERAGE
+    other = risks.any_cancer - risks.screen_detected - risks.interval
+    assert other.mean(axis=0) == pytest.approx(0.001 * np.array(HORIZONS), rel=0.03)  # less who are gone
+    both = risks.screen_detected + risks.interval
+    assert np.corrcoef(other[:, 0], both[:, 0])[0, 1] > 0.9
+    assert np.array_equal(
+        population_risks(age[:9], without, horizons_years=(1,)).any_cancer,
+        population_risks(age[:9], without, horizons_years=(1,)).screen_detected
+        + population_risks(age[:9], without, horizons_years=(1,)).interval,
+    )
 
 
 def test_two_kinds_of_women_follow_the_differential_equations() -> None:
@@ -143,7 +163,7 @@ def test_origin_of_the_score_and_unit_of_the_weights_do_not_matter() -> None:
             build_rates(),
             horizons_years=HORIZONS,
         )
-        results.append(risks_by_mode(score + shift, age, baseline=made, horizons_years=HORIZONS).either)
+        results.append(risks_by_mode(score + shift, age, baseline=made, horizons_years=HORIZONS).any_cancer)
     assert np.abs(results[0] - results[1]).max() < EXACT
 
 
@@ -159,7 +179,7 @@ def test_a_weight_of_two_is_the_row_twice() -> None:
     a, b = (
         risks_by_mode(
             score, age, baseline=baseline(r, build_rates(), horizons_years=(2,)), horizons_years=(2,)
-        ).either
+        ).any_cancer
         for r in (weighted, repeated)
     )
     assert np.abs(a - b).max() < EXACT
@@ -194,7 +214,7 @@ def test_a_steeper_score_needs_a_smaller_slope() -> None:
     corrected = baseline(steep, build_rates(), slopes=(0.25, 0.5), horizons_years=(2,))
     a = risks_by_mode(score, age, baseline=made, horizons_years=(2,))
     b = risks_by_mode(score * [4, 2], age, baseline=corrected, horizons_years=(2,))
-    assert np.abs(a.either - b.either).max() < EXACT
+    assert np.abs(a.any_cancer - b.any_cancer).max() < EXACT
     assert "slope of the score is taken as 1" in SLOPE_WARNING
 
 
@@ -215,7 +235,7 @@ def test_exams_without_a_risk_have_a_reason_and_only_they() -> None:
         "age_outside": [3],
         "age_outside_reference": [4],
     }
-    assert np.isfinite(risks.either).all(axis=1).tolist() == [True, False, False, False, False, True]
+    assert np.isfinite(risks.any_cancer).all(axis=1).tolist() == [True, False, False, False, False, True]
 
 
 def test_a_horizon_beyond_the_rates_is_missing_and_shorter_ones_are_given() -> None:
@@ -226,7 +246,7 @@ def test_a_horizon_beyond_the_rates_is_missing_and_shorter_ones_are_given() -> N
         horizons_years=HORIZONS,
     )
     risks = risks_by_mode(np.zeros((1, 2)), np.array([67.5]), baseline=made, horizons_years=HORIZONS)
-    assert np.isfinite(risks.either[0]).tolist() == [True, True, False]
+    assert np.isfinite(risks.any_cancer[0]).tolist() == [True, True, False]
     assert risks.reasons["horizon_past_end"].tolist() == [True]
 
 

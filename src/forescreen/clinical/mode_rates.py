@@ -42,7 +42,8 @@ _REMEDY = (
 class ModeRates:
     """Events per woman-year at risk, constant within a band of attained age and a period since the exam.
 
-    `since_years` is (0, inf) where the rates are the same whenever the last exam was. `competing` are deaths
+    `since_years` is (0, inf) where the rates are the same whenever the last exam was. `other` are cancers of
+    neither mode (long after the last screen, or in situ), 0 where the table has none; `competing` are deaths
     and whatever else ends the time at risk (`competing_of`). Raises InputError where the shapes, the order
     of the edges or the values cannot be meant.
     """
@@ -55,12 +56,13 @@ class ModeRates:
     since_years: Float[np.ndarray, "period+1"]  # since the exam, from 0, rising
     screen_detected: Float[np.ndarray, "period band"]
     interval: Float[np.ndarray, "period band"]
+    other: Float[np.ndarray, "period band"]
     competing: Float[np.ndarray, "period band"]
     competing_of: str = "deaths of all causes"
 
     def __post_init__(self) -> None:
         shape = (len(self.since_years) - 1, len(self.edges) - 1)
-        for name in (*MODES, "competing"):
+        for name in (*MODES, "other", "competing"):
             values = getattr(self, name)
             if values.shape != shape:
                 raise InputError(
@@ -113,6 +115,7 @@ def split_by_share(
         since_years=np.array([0.0, math.inf]),
         screen_detected=(rates.incidence * (1 - share))[None, :],
         interval=(rates.incidence * share)[None, :],
+        other=np.zeros((1, len(rates.incidence))),
         competing=rates.mortality[None, :],
         competing_of=f"deaths of {rates.mortality_of}",
     )
@@ -124,7 +127,7 @@ def read_mode_rates(path: Path) -> ModeRates:
     Needed: the lines source, population and years; columns age_from, age_to, mortality, and either
     incidence_screen_detected and incidence_interval, or incidence and interval_share (then also the line
     interval_share_source). Optional: year_from, year_to since the exam, every age band in every period;
-    incidence_other, cancers without a mode, which compete as deaths do; a line mortality_of.
+    incidence_other, cancers of neither mode; a line mortality_of, what the mortality is of.
 
     Raises InputError, with the row where one is to blame, for anything else: gaps between bands, empty cells,
     negative rates, rates above 0.1 (incidence) per woman-year, which are of another unit.
@@ -169,12 +172,6 @@ def read_mode_rates(path: Path) -> ModeRates:
             where=where,
             remedy=_REMEDY,
         )
-    competing, competing_of = columns["mortality"], said.get("mortality_of", "deaths of all causes")
-    if "incidence_other" in columns:
-        competing, competing_of = (
-            competing + columns["incidence_other"],
-            f"{competing_of}, and cancers of no mode",
-        )
     shape = (len(since) - 1, len(edges) - 1)
     return ModeRates(
         name=said.get("name") or path.stem,
@@ -185,8 +182,9 @@ def read_mode_rates(path: Path) -> ModeRates:
         since_years=since,
         screen_detected=screen[order].reshape(shape),
         interval=interval[order].reshape(shape),
-        competing=competing[order].reshape(shape),
-        competing_of=competing_of,
+        other=columns.get("incidence_other", np.zeros(len(order)))[order].reshape(shape),
+        competing=columns["mortality"][order].reshape(shape),
+        competing_of=said.get("mortality_of", "deaths of all causes"),
     )
 
 
@@ -201,6 +199,7 @@ def write_mode_rates(path: Path, rates: ModeRates) -> None:
             "year_to": np.repeat(rates.since_years[1:], bands),
             "incidence_screen_detected": rates.screen_detected.ravel(),
             "incidence_interval": rates.interval.ravel(),
+            "incidence_other": rates.other.ravel(),
             "mortality": rates.competing.ravel(),
         }
     )

@@ -1,14 +1,15 @@
 """From a score to a risk in a population that did not make it: relative hazards meet that population's rates.
 
 In: log hazards by mode of detection (origin arbitrary), a reference sample that stands for the population,
-rates by age and mode. Out: risks by horizon for screen-detected cancer, interval cancer and either.
+rates by age and mode. Out: risks by horizon for screen-detected cancer, interval cancer and any cancer.
 
     λ0_k(a, t) = λ_k(a + t, t) / E_k(a, t)      E_k: mean e_k of reference women of that age, still at risk
     e_ik = exp(slope_k s_ik)                    k = 1, 2 compete with each other and with deaths
 
-As in iCARE [Choudhury2020], but by age at the exam: a score trained on sets matched for age says how a woman
-differs from others of her age, and rates by age carry the rest. E(t) needs only the hazards before t, so
-the fixed point that iCARE iterates towards is found exactly by going forward in time once.
+Cancers of neither mode, where the rates have them, are taken to differ between women as the two modes
+together do. As in iCARE [Choudhury2020], but by age at the exam: a score trained on sets matched for age
+says how a woman differs from others of her age, and rates by age carry the rest. E(t) needs only the hazards
+before t, so the fixed point that iCARE iterates towards is found exactly by going forward in time once.
 """
 
 from __future__ import annotations
@@ -109,12 +110,8 @@ class ModeRisks:
     horizons_years: tuple[float, ...]
     screen_detected: Float[np.ndarray, "exam horizon"]
     interval: Float[np.ndarray, "exam horizon"]
+    any_cancer: Float[np.ndarray, "exam horizon"]  # of either mode, and of neither where the rates have it
     reasons: Mapping[str, Bool[np.ndarray, "exam"]]
-
-    @property
-    def either(self) -> Float[np.ndarray, "exam horizon"]:
-        """Risk of a cancer of either mode: the events exclude each other, so the risks add up."""
-        return np.asarray(self.screen_detected + self.interval)
 
 
 def transport_warning(trained_in: str, rates: ModeRates) -> str:
@@ -226,7 +223,7 @@ def risks_by_mode(
     age = np.asarray(age_years[rows], dtype=float)
     relative = np.exp(log_hazard[rows] * np.asarray(baseline.slopes) - baseline.centre)
     group = np.searchsorted(edges, age, side="right") - 1
-    risk = np.full((len(MODES), len(log_hazard), len(horizons)), np.nan)
+    risk = np.full((3, len(log_hazard), len(horizons)), np.nan)
     risk[:, rows] = _cumulative(age, relative, rates, baseline.grid_years, horizons,
                                 (baseline.mean_relative_hazard, group))  # fmt: skip
     past = usable[:, None] & (age_years[:, None] + np.array(horizons) > rates.edges[-1])
@@ -236,6 +233,7 @@ def risks_by_mode(
         horizons_years=horizons,
         screen_detected=risk[0],
         interval=risk[1],
+        any_cancer=risk.sum(axis=0),
         reasons={code: mask for code, mask in reasons.items() if mask.any()},
     )
 
@@ -255,7 +253,13 @@ def population_risks(
         )
     risk = _cumulative(age, np.ones((len(age), 2)), rates, _grid(rates, horizons), horizons, None)
     risk[:, age[:, None] + np.array(horizons) > rates.edges[-1]] = np.nan
-    return ModeRisks(horizons_years=horizons, screen_detected=risk[0], interval=risk[1], reasons={})
+    return ModeRisks(
+        horizons_years=horizons,
+        screen_detected=risk[0],
+        interval=risk[1],
+        any_cancer=risk.sum(axis=0),
+        reasons={},
+    )
 
 
 def _horizons(years: Sequence[float], longest: float) -> tuple[float, ...]:
@@ -309,21 +313,24 @@ def _forward(
     Competing events do not change it: they are the same for all women of an age.
     """
     result = np.empty((len(MODES), len(grid) - 1))
-    cumulative = np.zeros(len(weight))  # of both modes, by woman
+    cumulative = np.zeros(len(weight))  # of all cancers, by woman
     for step, (start, end) in enumerate(pairwise(grid)):
         middle = (start + end) / 2
         period = np.searchsorted(rates.since_years, middle, side="right") - 1
+        by_band = np.vstack([rates.incidence[:, period], rates.other[period]])
         if age is None:  # no ages: those of the rates, evenly; it matters only for who is still at risk
-            hazard = rates.incidence[:, period].mean(axis=1)
+            *hazard, other = by_band.mean(axis=1)
         else:
             band = np.searchsorted(rates.edges, age + middle, side="right") - 1
             band = np.clip(band, 0, len(rates.edges) - 2)
-            hazard = rates.incidence[:, period][:, band] @ weight / weight.sum()
+            *hazard, other = by_band[:, band] @ weight / weight.sum()
+        hazard = np.array(hazard)
+        hazard_of_all = hazard * (1 + other / hazard.sum() if hazard.sum() > 0 else 1)
         at_start = _mean(relative, weight * np.exp(-cumulative))
-        half = relative @ (hazard / at_start) * (middle - start)
+        half = relative @ (hazard_of_all / at_start) * (middle - start)
         mean = _mean(relative, weight * np.exp(-cumulative - half))
         result[:, step] = mean
-        cumulative = cumulative + relative @ (hazard / mean) * (end - start)
+        cumulative = cumulative + relative @ (hazard_of_all / mean) * (end - start)
     return result
 
 
@@ -340,16 +347,17 @@ def _cumulative(
     grid: Float[np.ndarray, "step+1"],
     horizons: tuple[float, ...],
     means: tuple[Float[np.ndarray, "mode group step"], Int[np.ndarray, "exam"]] | None,
-) -> Float[np.ndarray, "mode exam horizon"]:
-    """Cumulative incidence of each mode: hazards are constant on pieces between steps and birthdays of bands.
+) -> Float[np.ndarray, "kind exam horizon"]:
+    """Cumulative incidence of each mode, and of neither.
 
-    On a piece of length Δ with total hazard h: risk_k += S h_k/h (1 − e^{−hΔ}), S ← S e^{−hΔ}.
+    Hazards are constant on pieces between steps and birthdays on which a band of the rates begins. On a piece
+    of length Δ with total hazard h: risk_k += S h_k/h (1 − e^{−hΔ}), S ← S e^{−hΔ}.
     """
     n, last_band = len(age), len(rates.edges) - 2
     band = np.clip(np.searchsorted(rates.edges, age, side="right") - 1, 0, last_band)
     free = np.ones(n)
-    risk = np.zeros((len(MODES), n))
-    found = np.full((len(MODES), n, len(horizons)), np.nan)
+    risk = np.zeros((3, n))
+    found = np.full((3, n, len(horizons)), np.nan)
     at = np.searchsorted(grid, np.round(horizons, 9))
     for step, (start, end) in enumerate(pairwise(grid)):
         if step >= at[-1]:
@@ -362,7 +370,10 @@ def _cumulative(
             # Beyond the oldest age nothing is known; those horizons are taken out by the callers.
             turn = np.where(own < last_band, rates.edges[own + 1] - age[rows], np.inf)
             stop = np.minimum(np.maximum(turn, now[rows]), end)
-            hazard = rates.incidence[:, period][:, own] * factor[:, rows]
+            rate = rates.incidence[:, period][:, own]
+            hazard = np.vstack([rate * factor[:, rows], rates.other[period, own]])
+            both = rate.sum(axis=0)
+            hazard[2] *= np.divide(hazard[:2].sum(axis=0), both, out=np.zeros(len(rows)), where=both > 0)
             total = hazard.sum(axis=0) + rates.competing[period, own]
             gone = -np.expm1(-total * (stop - now[rows])) * free[rows]
             risk[:, rows] += np.divide(hazard * gone, total, out=np.zeros_like(hazard), where=total > 0)
