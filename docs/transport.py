@@ -97,8 +97,8 @@ def run(folder: Path) -> list[str]:
     slope = ",".join(f"{s['value']:.6g}" for s in slopes)
     write_text(folder / "plan.toml", PLAN)
     lines = [
-        f"Two simulated registries of {N_WOMEN:,} women each. The score was made in the first, in its matched "
-        f"development sets, and multiplied by {STEEPNESS:g}; the sets find the slopes "
+        f"Two simulated registries of {N_WOMEN:,} women each. The score was made in the first, in its "
+        f"matched development sets, and multiplied by {STEEPNESS:g}; the sets find the slopes "
         + ", ".join(f"{s['value']:.3f} ({s['lower']:.3f}, {s['upper']:.3f}) {s['mode'].replace('_', '-')}"
                     for s in slopes)
         + f" (1/{STEEPNESS:g} = {1 / STEEPNESS:.3f}). Rates, reference sample and outcomes are the second's.",

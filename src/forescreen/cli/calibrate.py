@@ -154,18 +154,19 @@ def _rates(
     tables = read_registry(path)
     settings = read_plan(plan) if plan is not None else ComparisonPlan()
     years = tables.exams["exam_date"].dt.year
+    place = "/".join(path.resolve().parts[-2:])
     outcomes = outcomes_of_tables(tables, settings, source=path.name)
     counted = rates_of(
         outcomes,
         periods_years=horizons,
         name=path.name,
-        population=f"women after a negative screening exam in the tables of {path.resolve().parent.name}/{path.name}",
+        population=f"women after a negative screening exam in the tables of {place}",
         years=f"{years.min()}-{years.max()}",
         source="counted in its tables by forescreen calibrate",
     )
-    place = out.with_name(f"{out.stem}.rates.csv")
-    write_mode_rates(place, counted)
-    say(f"rates     {show_path(place)}")
+    table = out.with_name(f"{out.stem}.rates.csv")
+    write_mode_rates(table, counted)
+    say(f"rates     {show_path(table)}")
     return counted, exams_of_tables(tables), frozenset(outcomes.table["key"])
 
 
