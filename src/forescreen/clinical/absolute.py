@@ -8,7 +8,7 @@ and end. Out: risks. Two ways to the same quantity, λ baseline hazard, r relati
 
 Δ are the years spent in a piece. The first is the risk of [Gail1989, Benichou1990] with pieces split at every
 edge and step; the second is the left Riemann sum of the program iCARE [Choudhury2020], kept for comparison
-with it: it takes the hazard of a year for its chance, and so overstates by about half the hazard, in proportion.
+with it: it takes the hazard of a year for its chance, and so overstates by about half the hazard.
 """
 
 from __future__ import annotations

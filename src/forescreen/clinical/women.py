@@ -35,8 +35,9 @@ class Women:
 
     `values` holds numbers as float with NaN for unknown; levels as their place in `Factor.levels`, -1 for
     unknown; `birth_ages` as float of shape (woman, birth), NaN after the last birth and unknown where all are
-    NaN. A factor that is absent is unknown for all. Raises FactorError for an unknown factor, a column of
-    another length, a number out of range or a level that does not exist: readers find those by row first.
+    NaN. A factor that is absent is unknown for all. Raises FactorError for an unknown factor and a column of
+    another length. Ranges are for readers, who tell them by row; a reader of another program's file keeps
+    what that program accepts (BCRA: menarche at 5).
     """
 
     n: int
