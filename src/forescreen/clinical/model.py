@@ -35,7 +35,8 @@ class Use:
 
     factor: str
     required: bool = False
-    assumed: str = ""  # a sentence; "" for required factors
+    required_of: str = ""  # of whom it must be known, where not of everybody: "postmenopausal women"
+    assumed: str = ""  # a sentence; "" for required factors, and where nothing is assumed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
