@@ -25,6 +25,7 @@ def test_the_stages_are_commands() -> None:
         "export",
         "ingest",
         "inspect",
+        "risk",
         "score",
         "simulate",
         "study",

@@ -308,6 +308,48 @@ def evaluate(
 
 
 @app.command()
+def risk(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A CSV with a row per woman, a folder with women.csv and exams.csv, or a BCRA frame."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Where to write the table: risks.csv.")],
+    model: Annotated[
+        str, typer.Option(help="Published models, separated by commas (docs/reference/clinical.md).")
+    ] = "bcrat",
+    horizon: Annotated[
+        float | None, typer.Option(help="Years; default 5, or T2 - T1 of a BCRA frame.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="auto, factors, registry or bcra.")] = "auto",
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROW_OR_ID",
+            help="Show how one woman's risk came about and draw it beside OUT; the header is row 1.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+) -> None:
+    """Compute women's risks by published clinical models; a reason for every risk that is not given.
+
+    Exit code 0: all computed; 1: some refused; 2: nothing could be done.
+    """
+    from .risk import run
+
+    run(
+        source=source,
+        models=model,
+        horizon_years=horizon,
+        out=out,
+        format=format,
+        explain=explain,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def study(
     config: Config,
     out: Annotated[Path | None, typer.Option("--out", help="Folder; default out/<name>.")] = None,

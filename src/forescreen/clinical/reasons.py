@@ -1,0 +1,79 @@
+"""Why women have no risk, in codes and in words; made once for each combination that occurs, not per woman.
+
+In: women, a model and its `Assessment`. Out: texts, "" for women without any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from jaxtyping import Bool
+
+from .model import SHARED_CODES, Assessment, ClinicalModel
+from .women import Women
+
+#: How several codes or sentences of one woman are joined.
+AND = "; "
+
+
+def in_words(model: ClinicalModel, code: str) -> str:
+    """A reason or flag as a sentence: the model's own words, or those that models share."""
+    return model.codes.get(code) or SHARED_CODES.get(code) or code.replace("_", " ")
+
+
+def codes_of(masks: Mapping[str, Bool[np.ndarray, "woman"]], n: int) -> np.ndarray:
+    """The codes that hold for each of `n` women."""
+    texts = np.full(n, "", dtype=object)
+    for rows, combination in _combinations(masks):
+        texts[rows] = AND.join(combination)
+    return texts
+
+
+def sentences_of(women: Women, model: ClinicalModel, found: Assessment) -> np.ndarray:
+    """Why each woman has no risk: unknown factors are named, contradictions told."""
+    sentences: dict[str, Bool[np.ndarray, "woman"]] = {}
+    for code, mask in found.reasons.items():
+        words = in_words(model, code)
+        if code == "factor_unknown":
+            named = np.zeros(women.n, dtype=bool)
+            for use in model.uses:
+                if use.required:
+                    lacking = mask & ~women.known(use.factor)
+                    named |= lacking
+                    sentences[f"{use.factor} is unknown, and the model gives no risk without it"] = lacking
+            mask = mask & ~named
+        if code == "factors_contradict":
+            mask = mask & ~women.troubled([use.factor for use in model.uses])
+        sentences[words] = mask | sentences.get(words, np.zeros(women.n, dtype=bool))
+    texts = codes_of(sentences, women.n)
+    _add_contradictions(texts, women, model, found)
+    return texts
+
+
+def _add_contradictions(texts: np.ndarray, women: Women, model: ClinicalModel, found: Assessment) -> None:
+    mask = found.reasons.get("factors_contradict")
+    if mask is None:
+        return
+    about = {use.factor for use in model.uses}
+    for problem in women.problems:
+        if mask[problem.row] and about & set(problem.factors):
+            before = texts[problem.row]
+            texts[problem.row] = f"{before}{AND if before else ''}{problem.message}"
+
+
+def _combinations(
+    masks: Mapping[str, Bool[np.ndarray, "woman"]],
+) -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
+    """Rows that share the same names of masks, and these; rows without any are left out."""
+    names = list(masks)
+    if not names:
+        return
+    held = np.packbits(np.column_stack([masks[name] for name in names]), axis=1)
+    distinct, which = np.unique(held, axis=0, return_inverse=True)
+    which = which.ravel()
+    for place in range(len(distinct)):
+        bits = np.unpackbits(distinct[place])[: len(names)]
+        if bits.any():
+            own = tuple(name for name, bit in zip(names, bits, strict=True) if bit)
+            yield np.flatnonzero(which == place), own
