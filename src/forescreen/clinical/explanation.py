@@ -163,8 +163,6 @@ def label(factor: str) -> str:
     """A factor or a term in words, short enough for a row: "age at first birth"."""
     if factor in FACTORS:
         return _SHORT.get(factor, FACTORS[factor].meaning)
-    if " × " in factor:
-        return " × ".join(label(_FACTOR_OF.get(part, part)) for part in factor.split(" × "))
     return factor.replace("_", " ")
 
 
