@@ -1,8 +1,9 @@
 """Clinical models beside other people's predictions, where the outcomes have a development part.
 
-In: outcomes with the columns split (and fold) and clinical factors, the plan's list of factors. Out: the
-predictions, with those of a regression on the factors, and of one on factors and forescreen's own image
-score, added to them. They are fitted on development exams only, by mode of detection, as in the study.
+In: outcomes with clinical factors, and for regressions the columns split (and fold); the plan's lists of
+factors and of published models. Out: the predictions, with those of a regression on the factors, of one on
+factors and forescreen's own image score, and of the published models added to them. Regressions are fitted on
+development exams only, by mode of detection, as in the study; published models are not fitted.
 """
 
 from __future__ import annotations
@@ -21,21 +22,27 @@ from .outcome_times import CANCERS
 from .outcomes import Outcomes
 from .predictions import Claim, Predictions
 from .predictors import groups, regression_score, stack
+from .published_arm import HORIZON_YEARS, Published, published_models
 
-CLINICAL, COMBINED = "clinical regression", "combined regression"
+#: Horizons where neither plan nor predictions name one.
+DEFAULT_YEARS = (1.0, 2.0, 3.0, 4.0, 5.0)
+
+CLINICAL, COMBINED, PUBLISHED = "clinical regression", "combined regression", "published model"
 
 
 def clinical_predictions(
     outcomes: Outcomes, predictions: Sequence[Predictions], plan: ComparisonPlan, notes: Notes
 ) -> tuple[Predictions, ...]:
-    """The predictions, and clinical and combined regressions if the plan names factors.
+    """The predictions, clinical and combined regressions if the plan names factors, and published models if
+    it names them.
 
-    Raises ConfigError where the plan asks for them and the outcomes have no development part or no such
-    factor.
+    Raises ConfigError where the plan asks for regressions and the outcomes have no development part or no
+    such factor.
     """
+    published = _published(outcomes, predictions, plan, notes)
     factors = plan.evaluation.factors
     if not factors:
-        return tuple(predictions)
+        return (*predictions, *published)
     table = outcomes.table
     if "split" not in table or not (table["split"] == "development").any():
         raise ConfigError(
@@ -84,7 +91,43 @@ def clinical_predictions(
             combined,
         ),
     ]
-    return (*predictions, *(p for p in added if p.values))
+    return (*predictions, *(p for p in added if p.values), *published)
+
+
+def _published(
+    outcomes: Outcomes, predictions: Sequence[Predictions], plan: ComparisonPlan, notes: Notes
+) -> tuple[Predictions, ...]:
+    """Published models' risks of any cancer by the horizons that plan and predictions have, as far as the
+    models answer them; a model of another horizon ranks women and is no risk."""
+    settings, table = plan.evaluation, outcomes.table
+    if not settings.clinical_models:
+        return ()
+    judged = np.ones(len(table), dtype=bool)
+    if "split" in table and (table["split"] == "held-out").any():
+        judged = (table["split"] == "held-out").to_numpy(dtype=bool)
+    horizons = {*settings.horizons_years, *filter(None, [settings.main_horizon_years])}
+    if not horizons:
+        predicted = {h for p in predictions for h in p.horizons_years}
+        horizons = predicted or (set(DEFAULT_YEARS) if outcomes.timed else {HORIZON_YEARS})
+    claims: dict[str, dict[Claim, Float[np.ndarray, "row"]]] = {}
+    first: dict[str, Published] = {}
+    for years in sorted(horizons):
+        found = published_models(
+            table,
+            settings.clinical_models,
+            race_as=settings.race_as,
+            judged=judged,
+            notes=notes,
+            horizon_years=years,
+        )
+        for model in found:
+            first.setdefault(model.key, model)
+            claim = Claim(horizon_years=model.horizon_years, kind="risk")
+            claims.setdefault(model.key, {})[claim] = model.risk
+    return tuple(
+        _predictions(key, model.label, model.description, PUBLISHED, table, claims[key])
+        for key, model in first.items()
+    )
 
 
 def _members(table: pd.DataFrame) -> pd.DataFrame:

@@ -322,6 +322,7 @@ _KINDS = {
     "forescreen scores": "image",
     "clinical regression": "clinical",
     "combined regression": "combined",
+    "published model": "clinical",
 }
 
 

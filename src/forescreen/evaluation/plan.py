@@ -6,7 +6,8 @@ written into the results, so that a reader can tell a planned figure from an aft
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..clinical.covariates import CLINICAL_FACTORS, FACTORS
 from ..errors import ConfigError
@@ -25,6 +26,8 @@ class EvaluationPlan:
     minimum_sets: int = 10  # fewer sets (or cases, unmatched) than this: no estimate
     suppress_below: int = 10  # subgroup cells with fewer sets are suppressed
     age_bands: tuple[int, ...] = (50, 60, 70)
+    clinical_models: tuple[str, ...] = ()  # published models to compare: bcrat, icare-lit, …
+    race_as: Mapping[str, str] = field(default_factory=dict)  # levels of race for models that know finer ones
     n_resamples: int = 2000  # bootstrap of women, for capture and PPV
 
     def __post_init__(self) -> None:
@@ -41,6 +44,10 @@ class EvaluationPlan:
                     found=", ".join(unknown),
                     where="[evaluation]",
                 )
+        if self.clinical_models:
+            from .published_arm import check_models  # brings the models, which other plans do not need
+
+            check_models(self.clinical_models, self.race_as)
         if self.n_resamples < 20:
             raise ConfigError(expected="n_resamples >= 20", found=str(self.n_resamples), where="[evaluation]")
         if self.minimum_sets < 2:

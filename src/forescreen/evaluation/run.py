@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from ..clinical.catalogue import model_named
 from ..clinical.covariates import Design, available_factors, design
 from ..errors import InputError
 from ..records import Outcome
@@ -22,6 +23,7 @@ from .measures import Notes, Sample, Scores
 from .modes import Judged, mode_comparisons
 from .plan import EvaluationPlan, PeerTable
 from .predictors import ModelInfo, groups, image_score, regression_score, rows_of, stack
+from .published_arm import Published, published_models
 from .ranking import capture_table
 from .sections import measure_sample
 from .subgroups import subgroup_concordance
@@ -57,7 +59,7 @@ def evaluate(
     the notes. Raises InputError when nobody can be compared.
     """
     notes = Notes()
-    joined = _join(members, scores, peers)
+    joined = _join(members, scores, peers, plan.clinical_models)
     case_types: list[Outcome] = [o for o in Outcome if o != Outcome.NONE and (joined["outcome"] == o).any()]
     if not case_types:
         raise InputError(
@@ -70,6 +72,9 @@ def evaluate(
     factors = design(joined, available_factors(joined, factor_names))
     train_groups = groups(joined)
     judged = np.logical_or.reduce([predicted for _, predicted in train_groups])
+    published = published_models(
+        joined, plan.clinical_models, race_as=plan.race_as, judged=judged, notes=notes
+    )
     models: dict[str, ModelInfo] = {}
     results: dict[str, Any] = {
         "case_types": [str(t) for t in case_types],
@@ -82,7 +87,16 @@ def evaluate(
     sizes: dict[str, int] = {}
     for case_type in case_types:
         predictions = _predictions(
-            joined, scores is not None, factors, peers, case_type, matched, train_groups, models, notes
+            joined,
+            scores is not None,
+            factors,
+            published,
+            peers,
+            case_type,
+            matched,
+            train_groups,
+            models,
+            notes,
         )
         chosen = _complete(joined, predictions, case_type, judged, matched, notes)
         table = joined[chosen]
@@ -146,13 +160,15 @@ def _join(
     members: pd.DataFrame,
     scores: pd.DataFrame | None,
     peers: tuple[tuple[PeerTable, pd.DataFrame], ...],
+    clinical_models: tuple[str, ...],
 ) -> pd.DataFrame:
     joined = members.reset_index(drop=True)
-    keys = ["image", "clinical", "combined", *(peer.key for peer, _ in peers)]
+    own = ["image", "clinical", "combined", *(model_named(name).name for name in clinical_models)]
+    keys = [*own, *(peer.key for peer, _ in peers)]
     if len(set(keys)) < len(keys):
         raise InputError(
-            expected="another key for each peer, none of image, clinical, combined",
-            found=", ".join(keys[3:]),
+            expected=f"another key for each peer, none of {', '.join(own)}",
+            found=", ".join(keys[len(own) :]),
             where="peers",
         )
     if scores is not None:
@@ -200,6 +216,7 @@ def _predictions(
     members: pd.DataFrame,
     with_image: bool,
     factors: Design,
+    published: tuple[Published, ...],
     peers: tuple[tuple[PeerTable, pd.DataFrame], ...],
     case_type: str,
     matched: bool,
@@ -241,6 +258,9 @@ def _predictions(
         models["combined"] = ModelInfo(
             "combined", "Image + clinical + density", "combined", f"{kind} on the image score and the factors"
         )
+    for model in published:
+        predictions[model.key] = model.score
+        models[model.key] = ModelInfo(model.key, model.label, "clinical", model.description)
     for peer, _ in peers:
         columns = members[[f"{peer.key}:{c}" for c in peer.columns]].to_numpy(float)
         if columns.shape[1] == 1:
