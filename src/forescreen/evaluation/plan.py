@@ -14,6 +14,25 @@ from ..errors import ConfigError
 #: Columns of the members by which concordance can be given.
 SUBGROUPS = ("density", "age", "race", "site", "machine", "menopause")
 
+#: What is done about factors that are unknown of some women.
+COMPLETE, MULTIPLE_IMPUTATION, INDICATOR = "complete", "multiple imputation", "indicator"
+MISSING = (COMPLETE, MULTIPLE_IMPUTATION, INDICATOR)
+
+
+def check_missing(missing: str, n_imputations: int) -> None:
+    """Raises ConfigError for a method that does not exist, or too few imputations to pool."""
+    if missing not in MISSING:
+        raise ConfigError(
+            expected=f"missing one of {', '.join(map(repr, MISSING))}",
+            found=repr(missing),
+            where="[evaluation]",
+            remedy="It says what is done about women of whom a clinical factor is unknown",
+        )
+    if not 2 <= n_imputations <= 1000:
+        raise ConfigError(
+            expected="n_imputations from 2 to 1000", found=str(n_imputations), where="[evaluation]"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationPlan:
@@ -26,6 +45,8 @@ class EvaluationPlan:
     suppress_below: int = 10  # subgroup cells with fewer sets are suppressed
     age_bands: tuple[int, ...] = (50, 60, 70)
     n_resamples: int = 2000  # bootstrap of women, for capture and PPV
+    missing: str = COMPLETE  # women of whom a factor is unknown: one of MISSING
+    n_imputations: int = 20  # for multiple imputation
 
     def __post_init__(self) -> None:
         if not self.fractions or not all(0 < f < 1 for f in self.fractions):
@@ -41,6 +62,7 @@ class EvaluationPlan:
                     found=", ".join(unknown),
                     where="[evaluation]",
                 )
+        check_missing(self.missing, self.n_imputations)
         if self.n_resamples < 20:
             raise ConfigError(expected="n_resamples >= 20", found=str(self.n_resamples), where="[evaluation]")
         if self.minimum_sets < 2:
