@@ -15,23 +15,22 @@ from .table import FEW, Cell, Column, Row, Table, make_table
 _METHODS = {
     "complete": (
         "Complete cases. ",
-        "{Who} of whom a factor is unknown were left out of every comparison, so that all models are judged "
-        "on the same {who}. The comparison is fair, but it is about {who} whose factors are known; odds "
-        "ratios are unbiased if, given the factors, whether one is unknown has nothing to do with the "
-        "outcome.",
+        "{Who} with an unknown factor were left out of every comparison, so that all models are judged on "
+        "the same {who}. The comparison is fair, but it is about those whose factors are known; odds ratios "
+        "are unbiased if, given the factors, whether one is unknown has nothing to do with the outcome.",
     ),
     "multiple imputation": (
         "Multiple imputation. ",
-        "Every unknown factor was drawn {m} times from what is known of the woman: a value of women for whom "
-        "the same was to be expected (chained equations, predictive mean matching). Each of the {m} completed "
-        "tables was analysed, and the results were put together by Rubin’s rules, so that the intervals hold "
-        "the uncertainty about what is unknown.",
+        "Every unknown factor was drawn {m} times from what is known of the woman: each time the value of a "
+        "woman of whom the same was to be expected (chained equations, predictive mean matching). Each of "
+        "the {m} completed tables was analysed, and the results were put together by Rubin’s rules, so that "
+        "the intervals hold the uncertainty about what is unknown.",
     ),
     "indicator": (
         "Unknown as a level of its own. ",
-        "“Unknown” has a coefficient of its own for each factor, so that every one of the {who} gets a score, "
-        "as she must where the score is used. This is right for prediction if factors will be unknown there "
-        "for the same reasons as here.",
+        "“Unknown” has a coefficient of its own for each factor, so that nobody is without a score, neither "
+        "here nor in use. This is right for prediction if factors will be unknown there for the same reasons "
+        "as here.",
     ),
 }
 
@@ -40,7 +39,7 @@ def account(results: dict[str, Any]) -> list[tuple[str, str]]:
     """Paragraphs on the method and on how much is missing, each with a lead; [] where nothing is told."""
     section = mapping(results, "missing")
     lead, text = _METHODS.get(str(section.get("method") or ""), ("", ""))
-    if not lead:
+    if not lead or not entries(section, "factors"):
         return []
     who = units(results, default="woman")
     amount = _amount(results, section, who)
@@ -55,7 +54,7 @@ def account(results: dict[str, Any]) -> list[tuple[str, str]]:
             (
                 "Odds ratios. ",
                 "A level “unknown” biases odds ratios of the factors; those of this page are therefore of "
-                f"the {who} whose factors are all known.",
+                f"{who} whose factors are all known.",
             )
         )
     return found
@@ -68,8 +67,8 @@ def _amount(results: dict[str, Any], section: dict[str, Any], who: str) -> str:
     if n is None or n_incomplete is None:
         return f"How many {who} have an unknown factor is too few to be shown."
     text = (
-        f"{count_text(n_incomplete)} of {count_text(n)} {who} ({_percent(n_incomplete, n)}) have at least one "
-        "unknown factor"
+        f"{count_text(n_incomplete)} of {count_text(n)} {who} ({_percent(n_incomplete, n)}) have at least "
+        "one unknown factor"
     )
     sets, lost = whole(section.get("n_sets")), whole(section.get("n_sets_lost"))
     if sets and lost is not None:
