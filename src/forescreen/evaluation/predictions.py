@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -67,6 +67,8 @@ class Predictions:
     format: str
     ids: Shaped[np.ndarray, "row"]
     values: Mapping[Claim, Float[np.ndarray, "row"]]
+    # Where unknown factors were drawn several times: the scores of which `values` are the means.
+    imputed: Mapping[Claim, Float[np.ndarray, "imputation row"]] = field(default_factory=dict)
 
     @property
     def horizons_years(self) -> tuple[float, ...]:
