@@ -24,12 +24,8 @@ from .missing import missing_account
 from .outcome_times import CANCERS
 from .outcomes import Outcomes
 from .predictions import Claim, Predictions
-<<<<<<< HEAD
-from .predictors import groups, regression_score, stack
-from .published_arm import HORIZON_YEARS, Published, published_models
-=======
 from .predictors import groups
->>>>>>> h-impute
+from .published_arm import HORIZON_YEARS, Published, published_models
 
 #: Horizons where neither plan nor predictions name one.
 DEFAULT_YEARS = (1.0, 2.0, 3.0, 4.0, 5.0)

@@ -49,13 +49,10 @@ class ComparisonSettings:
     subgroups: tuple[str, ...] = ("age", "density", "race", "site", "machine")
     age_bands: tuple[int, ...] = (50, 60, 70)
     factors: tuple[str, ...] = ()  # clinical factors to fit and compare, where there are development exams
-<<<<<<< HEAD
     clinical_models: tuple[str, ...] = ()  # published models to compare: bcrat, icare-lit, …
     race_as: Mapping[str, str] = field(default_factory=dict)  # levels of race for models that know finer ones
-=======
     missing: str = COMPLETE  # women of whom such a factor is unknown: one of plan.MISSING
     n_imputations: int = 20  # for multiple imputation
->>>>>>> h-impute
     # Of any cancer by the end of follow-up in the population, for an unmatched case-control sample without
     # weights; the modes of detection keep the proportions of the sample.
     prevalence: float | None = None

@@ -65,14 +65,11 @@ class EvaluationPlan:
                     found=", ".join(unknown),
                     where="[evaluation]",
                 )
-<<<<<<< HEAD
         if self.clinical_models:
             from .published_arm import check_models  # brings the models, which other plans do not need
 
             check_models(self.clinical_models, self.race_as)
-=======
         check_missing(self.missing, self.n_imputations)
->>>>>>> h-impute
         if self.n_resamples < 20:
             raise ConfigError(expected="n_resamples >= 20", found=str(self.n_resamples), where="[evaluation]")
         if self.minimum_sets < 2:

@@ -16,12 +16,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-<<<<<<< HEAD
 from ..clinical.catalogue import model_named
-from ..clinical.covariates import Design, available_factors, design
-=======
 from ..clinical.covariates import available_factors, design
->>>>>>> h-impute
 from ..errors import InputError
 from ..records import Outcome
 from .factor_odds import factor_odds_ratios
@@ -29,14 +25,9 @@ from .imputed import Covariates, completed_members, covariates
 from .measures import Notes, Sample, Scores
 from .missing import missing_account
 from .modes import Judged, mode_comparisons
-<<<<<<< HEAD
-from .plan import EvaluationPlan, PeerTable
-from .predictors import ModelInfo, groups, image_score, regression_score, rows_of, stack
-from .published_arm import Published, published_models
-=======
 from .plan import MULTIPLE_IMPUTATION, EvaluationPlan, PeerTable
 from .predictors import ModelInfo, groups, image_score, rows_of
->>>>>>> h-impute
+from .published_arm import Published, published_models
 from .ranking import capture_table
 from .sections import measure_sample
 from .subgroups import subgroup_concordance
@@ -126,8 +117,7 @@ def evaluate(
     by_mode: dict[Outcome, Judged] = {}
     sizes: dict[str, int] = {}
     for case_type in case_types:
-<<<<<<< HEAD
-        predictions = _predictions(
+        predictions, imputed = _predictions(
             joined,
             scores is not None,
             factors,
@@ -138,10 +128,6 @@ def evaluate(
             train_groups,
             models,
             notes,
-=======
-        predictions, imputed = _predictions(
-            joined, scores is not None, factors, peers, case_type, matched, train_groups, models, notes
->>>>>>> h-impute
         )
         chosen = _complete(joined, predictions, case_type, judged, matched, notes)
         table = joined[chosen]
@@ -267,12 +253,8 @@ def _join(
 def _predictions(
     members: pd.DataFrame,
     with_image: bool,
-<<<<<<< HEAD
-    factors: Design,
-    published: tuple[Published, ...],
-=======
     factors: Covariates,
->>>>>>> h-impute
+    published: tuple[Published, ...],
     peers: tuple[tuple[PeerTable, pd.DataFrame], ...],
     case_type: str,
     matched: bool,
