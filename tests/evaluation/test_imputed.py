@@ -254,7 +254,7 @@ def test_the_account_counts_every_factor_by_outcome_and_the_sets_that_complete_c
         len(members),
     )
     counts = {f["factor"]: f["n_unknown"] for f in account["factors"]}
-    assert tuple(counts) == FACTORS
+    assert tuple(counts) == (*FACTORS, "percent_density")
     assert [c["label"] for c in account["columns"]] == ["Controls", "Screen-detected", "Interval"]
     by_hand = [int(members.loc[members["outcome"] == o, "bmi"].isna().sum()) for o in ("none", "interval")]
     assert [counts["bmi"][0], counts["bmi"][2]] == by_hand

@@ -47,19 +47,21 @@ def missing_account(
     method: str,
     n_imputations: int,
     matched: bool,
+    also: tuple[str, ...] = (),
     suppress_below: int = 0,
     hidden: Mapping[str, set[str]] | None = None,
 ) -> dict[str, Any]:
     """The account as plain values: method, n_imputations (None unless they were made), n, n_incomplete,
     n_sets and n_sets_lost (matched), columns (label, n), factors (factor, label, n_unknown by column).
 
+    `also` are factors that are counted and no covariate of the models: nobody is incomplete for want of them.
     A count is None where it, or what it would tell of another, is below `suppress_below`; `hidden` are levels
     by factor that are suppressed elsewhere.
     """
-    unknown = unknown_by_factor(members, factors)
+    unknown = unknown_by_factor(members, tuple(dict.fromkeys((*factors, *also))))
     incomplete = np.zeros(len(members), dtype=bool)
-    for rows in unknown.values():
-        incomplete |= rows
+    for factor in factors:
+        incomplete |= unknown[factor]
     outcome = members["outcome"].to_numpy(dtype=object)
     outcomes = [name for name in _OUTCOMES if (outcome == name).any()]
     account: dict[str, Any] = {

@@ -85,9 +85,10 @@ def evaluate(
         train_groups=train_groups,
         seed=seed,
     )
+    # Of percent density there are odds ratios only, and only in matched sets.
+    also = available_factors(joined, ("percent_density",)) if matched else ()
     completed: tuple[pd.DataFrame, ...] = ()
     if matched and plan.missing == MULTIPLE_IMPUTATION:
-        also = available_factors(joined, ("percent_density",))
         completed = completed_members(
             joined,
             tuple(dict.fromkeys((*available, *also))),
@@ -109,6 +110,7 @@ def evaluate(
             method=plan.missing,
             n_imputations=plan.n_imputations,
             matched=matched,
+            also=also,
         ),
         "judged": "held-out" if (joined["split"] == "held-out").any() else "cross-validated",
         "published": _published(case_types),

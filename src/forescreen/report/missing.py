@@ -109,8 +109,8 @@ def _imputation(results: dict[str, Any], who: str) -> list[tuple[str, str]]:
     found.append(
         (
             "What is assumed. ",
-            "That what is unknown can be told from what is known (missing at random). If women leave a "
-            "question open because of the answer, no method of this page corrects for it.",
+            "Whether a factor is unknown depends only on what is known of the woman (missing at random). If "
+            "women leave a question open because of the answer, this does not correct for it.",
         )
     )
     return found

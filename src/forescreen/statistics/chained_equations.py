@@ -4,7 +4,7 @@ In: covariates with unknown values (nan), complete columns beside them, marks of
 be fitted on. Out: m completed copies. Every variable has an equation in all others; its unknown values are
 drawn by predictive mean matching: each becomes the value of a woman whose predicted value is near, so that
 a draw is always a value that occurs. In matched sets the means of the other members of the set stand in every
-equation [Seaman2015]. The estimates from the copies are pooled in `imputation`. [vanBuuren2011]
+equation [Seaman2015]. The estimates from the copies are pooled in `imputation`. [Buuren2011]
 
 What the equations hold decides what the copies are for: odds ratios need the outcome among the columns
 beside; predictions must not have it, and are fitted on development rows alone (`fit`).
@@ -24,7 +24,7 @@ from .rows import label_codes
 
 #: Rounds through all variables before a copy is taken; chains of clinical factors mix in a few.
 N_CYCLES = 10
-#: Nearest rows of which one gives its value, as in mice [vanBuuren2011].
+#: Nearest rows of which one gives its value, as in mice [Buuren2011].
 N_DONORS = 5
 #: Fewer known values than this cannot carry an equation.
 LEAST_KNOWN = 20
