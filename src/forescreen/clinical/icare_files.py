@@ -69,8 +69,16 @@ def read_sample(files: ModelFiles) -> Sample:
     coefficients = _read_json(files.coefficients)
     table = _read_table(files.reference)
     levels = {column: sorted(set(cells) - UNKNOWN_CELLS) for column, cells in table.items()}
-    model = parse_terms(coefficients, levels=levels)
-    columns = _coded(model, table, files.reference)
+    return _sample(parse_terms(coefficients, levels=levels), table, files.reference, files.weight_column)
+
+
+def read_reference(model: LogLinear, path: Path, *, weight_column: str | None = None) -> Sample:
+    """A reference sample of a known model, csv with the model's columns. Errors as for `read_sample`."""
+    return _sample(model, _read_table(path), path, weight_column)
+
+
+def _sample(model: LogLinear, table: _Table, path: Path, weight_column: str | None) -> Sample:
+    columns = _coded(model, table, path)
     found = scores(model, columns)
     if not found.complete.all():
         row = int(np.argmax(~found.complete))
@@ -78,10 +86,11 @@ def read_sample(files: ModelFiles) -> Sample:
         raise FactorError(
             expected="a reference sample without unknown cells",
             found=f"{int(np.count_nonzero(~found.complete))} incomplete rows",
-            where=f"{files.reference.name}, row {row + 1}, {column}",
+            where=f"{path.name}, row {row + 1}, {column}",
             remedy="Leave these women out or impute their factors first",
         )
-    return Sample(model=model, columns=columns, complete=found.observed, weight=_weights(table, files))
+    weight = _weights(table, path, weight_column)
+    return Sample(model=model, columns=columns, complete=found.observed, weight=weight)
 
 
 def read_rate_files(files: RateFiles) -> Rates:
@@ -184,14 +193,14 @@ def _coded(model: LogLinear, table: _Table, path: Path) -> dict[str, Column]:
     return {column: coded_column(model, column, table[column], where=path.name) for column in model.columns}
 
 
-def _weights(table: _Table, files: ModelFiles) -> Float[np.ndarray, "reference"]:
-    if files.weight_column is None:
+def _weights(table: _Table, path: Path, column: str | None) -> Float[np.ndarray, "reference"]:
+    if column is None:
         return np.ones(len(next(iter(table.values()))))
-    where = f"{files.reference.name}, {files.weight_column}"
-    if files.weight_column not in table:
+    where = f"{path.name}, {column}"
+    if column not in table:
         raise InputError(expected="a column of weights", found="no such column", where=where)
     try:
-        weights = np.array(table[files.weight_column], dtype=float)
+        weights = np.array(table[column], dtype=float)
     except ValueError:
         weights = np.full(1, np.nan)
     if not (np.isfinite(weights) & (weights >= 0)).all() or weights.sum() <= 0:

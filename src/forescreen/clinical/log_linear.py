@@ -155,6 +155,12 @@ def scores(model: LogLinear, columns: Mapping[str, Column]) -> Scores:
     return Scores(columns=model.columns, observed=observed, unknown=unknown)
 
 
+def contributions(model: LogLinear, columns: Mapping[str, Column]) -> Float[np.ndarray, "woman term"]:
+    """Every term of every woman; 0 where a column of it is unknown."""
+    n = len(next(iter(columns.values())))
+    return np.stack([_contribution(model, term, columns, n) for term in model.terms], axis=1)
+
+
 def partial_scores(
     model: LogLinear, columns: Mapping[str, Column], unknown: Sequence[str]
 ) -> Float[np.ndarray, "woman"]:

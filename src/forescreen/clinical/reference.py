@@ -171,9 +171,9 @@ def independent_product(parts: Sequence[Rules], *, n_atoms: int = RULE_ATOMS) ->
     """Rule by rule, the distribution of the product of independent relative risks; at least one part."""
     log_risk, weight = parts[0].log_relative_risk, parts[0].weight
     for part in parts[1:]:
-        n = weight.shape[0]
-        log_risk = (log_risk[:, :, None] + part.log_relative_risk[:, None, :]).reshape(n, -1)
-        weight = (weight[:, :, None] * part.weight[:, None, :]).reshape(n, -1)
+        shape = (weight.shape[0], weight.shape[1] * part.weight.shape[1])
+        log_risk = (log_risk[:, :, None] + part.log_relative_risk[:, None, :]).reshape(shape)
+        weight = (weight[:, :, None] * part.weight[:, None, :]).reshape(shape)
         if weight.shape[1] > n_atoms:
             rules = gauss_rules(log_risk, weight, n_atoms)
             log_risk, weight = rules.log_relative_risk, rules.weight
