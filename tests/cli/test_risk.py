@@ -164,7 +164,7 @@ def test_an_id_of_several_rows_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bcra_frame_is_recognised_by_its_header_and_has_horizons_of_its_own(tmp_path: Path) -> None:
-    # Rows 1, 4 and 5 of the exampledata of the R package BCRA 2.1.2, and its risks in per cent.
+    # Rows 1, 4 and 5 of exampledata of the R package BCRA 2.1.2, and the risks that it gives, in per cent.
     path = write(
         tmp_path,
         "1,45.2,53.3,99,99,10,20,1,0",

@@ -242,6 +242,51 @@ def score(
 
 
 @app.command()
+def calibrate(
+    scores: Annotated[Path, typer.Argument(help="scores.csv of the score command.")],
+    rates: Annotated[
+        Path, typer.Option(help="Rates by age and mode: a CSV, or a folder of registry tables to count in.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Where to write the risks: risks.csv.")],
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Scores of a sample of the population, or a store of its exams; default: SCORES."),
+    ] = None,
+    exams: Annotated[
+        Path | None,
+        typer.Option(help="Ages (and sampling weights): a CSV with exam_id, age, or registry tables."),
+    ] = None,
+    sets: Annotated[
+        Path | None, typer.Option(help="members.csv with matched sets, in which to estimate the slope.")
+    ] = None,
+    slope: Annotated[
+        str | None,
+        typer.Option(help="Slope of the score: one number, or one per mode (screen-detected,interval)."),
+    ] = None,
+    horizon: Annotated[str, typer.Option(help="Years, separated by commas.")] = "1,2,5",
+    trained_in: Annotated[str, typer.Option(help="The population the score was trained in, in words.")] = "",
+    plan: Annotated[
+        Path | None, typer.Option(help="plan.toml whose [registry] says how cancers were detected.")
+    ] = None,
+) -> None:
+    """Turn scores into absolute risks by mode of detection in a population whose rates are given."""
+    from .calibrate import run
+
+    run(
+        scores=scores,
+        rates=rates,
+        reference=reference,
+        exams=exams,
+        sets=sets,
+        slope=slope,
+        horizon=horizon,
+        trained_in=trained_in,
+        plan=plan,
+        out=out,
+    )
+
+
+@app.command()
 def evaluate(
     predictions: Annotated[
         list[str],

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from ..errors import FactorError
 
@@ -92,6 +92,43 @@ def available_factors(members: pd.DataFrame, factors: tuple[str, ...]) -> tuple[
         if source in members.columns and members[source].notna().any():
             found.append(factor)
     return tuple(found)
+
+
+def with_unknown_levels(covariates: Design, *, reference: Bool[np.ndarray, "member"]) -> Design:
+    """The covariates without an unknown value: "unknown" becomes a level of its factor, after all columns.
+
+    An unknown number stands at the mean of the `reference` members (those that models are fitted on), an
+    unknown level at its reference; the coefficient of the new column says how such women differ from those.
+    Every member gets a score, the right thing where factors will be unknown for the same reasons; odds ratios
+    of the factors are biased by it [Sisk2023].
+    """
+    X = covariates.X.copy()
+    columns = list(covariates.columns)
+    levels: list[np.ndarray] = []
+    for factor in dict.fromkeys(column.factor for column in covariates.columns):
+        places = [i for i, column in enumerate(covariates.columns) if column.factor == factor]
+        unknown = np.isnan(X[:, places]).any(axis=1)
+        if not unknown.any():
+            continue
+        for i in places:
+            known = np.isfinite(X[:, i])
+            yes_no = bool(np.isin(X[known, i], (0.0, 1.0)).all())
+            fitted = X[known & reference, i]
+            X[~known, i] = 0.0 if yes_no or not fitted.size else float(fitted.mean())
+        name = f"{factor.replace('_', ' ')} unknown"
+        columns.append(Column(name, "vs the reference", factor))
+        levels.append(unknown.astype(float))
+    return Design(X=np.column_stack([X, *levels]), columns=tuple(columns))
+
+
+def unknown_by_factor(
+    members: pd.DataFrame, factors: tuple[str, ...]
+) -> dict[str, Bool[np.ndarray, "member"]]:
+    """Of each factor, the members whose covariates it leaves unknown. Raises FactorError as `design` does."""
+    return {
+        factor: np.isnan(np.column_stack([values for _, values in _CODINGS[factor](members)])).any(axis=1)
+        for factor in factors
+    }
 
 
 Coded = list[tuple[Column, np.ndarray]]
