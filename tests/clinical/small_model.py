@@ -54,7 +54,10 @@ class SmallModel:
             lower=unknown,
             upper=unknown,
             reasons=reasons,
-            flags={"dense": women.has("density", "d") & ~refused},
+            flags={
+                "dense": women.has("density", "d") & ~refused,
+                "factors_assumed": ~women.known("family_history") & ~refused,
+            },
             notes=("made up for tests",),
         )
 

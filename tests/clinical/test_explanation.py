@@ -32,7 +32,7 @@ def test_a_risk_is_told_by_factor_and_by_year() -> None:
     assert (family.value, family.used, family.assumed) == ("", "no family history", True)
     assert by_factor["age"].value == "52 years"
     assert np.isnan(by_factor["age"].relative_risk)
-    assert told.flags == ("the density is d",)
+    assert told.flags == ("the density is d", "unknown factors were assumed as the model says")
 
 
 def test_a_horizon_that_is_no_whole_number_ends_the_years() -> None:
@@ -69,9 +69,13 @@ def test_a_horizon_beyond_the_model_shows_the_years_that_it_answers() -> None:
         ("atypical_hyperplasia", {"n_biopsies": 0}, False),
         ("atypical_hyperplasia", {"n_biopsies": 2}, True),
         ("bmi", {"bmi": 25}, False),
+        ("weight_kg", {"bmi": 25}, False),
+        ("weight_kg", {}, True),
+        ("birth_ages", {"parity": 2, "first_birth_age": 24}, False),
+        ("family_history", {"n_relatives": 0}, False),
     ],
 )
-def test_what_she_cannot_have_is_not_missing(
+def test_what_she_cannot_have_or_is_known_otherwise_is_not_missing(
     factor: str, answers: dict[str, float | str], expected: bool
 ) -> None:
     woman = from_levels(1, **{name: [value] for name, value in answers.items()})

@@ -43,7 +43,7 @@ def test_every_woman_has_a_risk_or_a_reason_and_only_they() -> None:
         "age_unknown; factor_unknown",
         "",
     ]
-    assert table["small_model_flags"].tolist() == ["dense", "", "", "", "", ""]
+    assert table["small_model_flags"].tolist() == ["dense", "", "", "", "", "factors_assumed"]
 
 
 def test_reasons_name_the_factor_and_tell_the_contradiction() -> None:

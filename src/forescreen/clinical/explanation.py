@@ -46,6 +46,17 @@ _FACTOR_OF = {
     "relatives": "n_relatives",
 }
 
+#: Factors that models use only where another is unknown.
+_INSTEAD = {
+    "birth_ages": "first_birth_age",
+    "weight_kg": "bmi",
+    "family_history": "n_relatives",
+    "breast_biopsy": "n_biopsies",
+}
+
+#: What a woman has who cannot have the factor.
+_NONE = {"first_birth_age": "no birth", "birth_ages": "no birth"}
+
 #: Points of a year at which the risk by a horizon is asked.
 _STEP_YEARS = 1.0
 
@@ -117,8 +128,14 @@ def explain(women: Women, row: int, *, model: ClinicalModel, horizon_years: floa
 
 
 def missing(women: Women, factor: str) -> Bool[np.ndarray, "woman"]:
-    """Women of whom the factor is not known though they may have one: no birth has no age at first birth."""
+    """Women of whom the factor is not known, nor what stands for it, though they may have one.
+
+    A woman without a birth has no age at first birth; weight is not missing where the body-mass index is
+    known.
+    """
     unknown: Bool[np.ndarray, "woman"] = ~women.known(factor)
+    if factor in _INSTEAD:
+        unknown = unknown & ~women.known(_INSTEAD[factor])
     if factor in ("first_birth_age", "birth_ages"):
         unknown = unknown & ~(women.number("parity") == 0)
     elif factor in ("menopause_age", "menopause_type"):
@@ -177,9 +194,15 @@ def _lines(woman: Women, model: ClinicalModel) -> tuple[Line, ...]:
     lines = [_line(woman, use, ratio.get(use.factor, math.nan)) for use in model.uses]
     own = {use.factor for use in model.uses}
     lines += [
-        Line(factor=label(name), value="", used="beyond each alone", relative_risk=value, assumed=False)
+        Line(
+            factor=label(name),
+            value="",
+            used="beyond each alone" if " × " in name else "",
+            relative_risk=value,
+            assumed=name.startswith("unknown"),
+        )
         for name, value in ratio.items()
-        if name not in own
+        if name not in own and not (name.startswith("unknown") and value == 1)  # nothing is unknown
     ]
     return tuple(lines)
 
@@ -190,7 +213,9 @@ def _line(woman: Women, use: Use, relative_risk: float) -> Line:
     if value:
         used = "as given"
     elif not unknown:
-        used = "no birth" if use.factor in ("first_birth_age", "birth_ages") else "does not apply"
+        used = _NONE.get(use.factor, "does not apply")
+        if use.factor in _INSTEAD and woman.known(_INSTEAD[use.factor])[0]:
+            used = "not needed"
     else:
         used = use.assumed or "no risk without it"
     return Line(

@@ -22,14 +22,16 @@ def in_words(model: ClinicalModel, code: str) -> str:
     if code in model.codes:
         return model.codes[code]
     if code == "horizon_outside":
-        return f"{SHARED_CODES[code]}: {_span(*model.horizons_years)} years"
+        return f"{SHARED_CODES[code]}: {_span(*model.horizons_years)}"
     if code == "age_outside":
         return f"{SHARED_CODES[code]}: from {model.ages[0]:g}, below {model.ages[1]:g} years"
     return SHARED_CODES.get(code) or code.replace("_", " ")
 
 
 def _span(shortest: float, longest: float) -> str:
-    return f"{shortest:g}" if shortest == longest else f"{shortest:g} to {longest:g}"
+    if shortest == longest:
+        return f"{shortest:g} year{'s' if shortest != 1 else ''}"
+    return f"{shortest:g} to {longest:g} years"
 
 
 def codes_of(masks: Mapping[str, Bool[np.ndarray, "woman"]], n: int) -> np.ndarray:
@@ -76,14 +78,14 @@ def _combinations(
     masks: Mapping[str, Bool[np.ndarray, "woman"]],
 ) -> Iterator[tuple[np.ndarray, tuple[str, ...]]]:
     """Rows that share the same names of masks, and these; rows without any are left out."""
-    names = list(masks)
-    if not names:
+    held = {name: mask for name, mask in masks.items() if mask.any()}
+    if not held:
         return
-    held = np.packbits(np.column_stack([masks[name] for name in names]), axis=1)
-    distinct, which = np.unique(held, axis=0, return_inverse=True)
-    which = which.ravel()
-    for place in range(len(distinct)):
-        bits = np.unpackbits(distinct[place])[: len(names)]
-        if bits.any():
-            own = tuple(name for name, bit in zip(names, bits, strict=True) if bit)
+    which = np.zeros(len(next(iter(held.values()))), dtype=np.int64)
+    for mask in held.values():  # numbers of combinations, kept small after each mask
+        which = np.unique(2 * which + mask, return_inverse=True)[1]
+    first = np.unique(which, return_index=True)[1]
+    for place, row in enumerate(first):
+        own = tuple(name for name, mask in held.items() if mask[row])
+        if own:
             yield np.flatnonzero(which == place), own

@@ -100,8 +100,10 @@ def _problems(women: Women) -> np.ndarray:
 def _account(women: Women, model: ClinicalModel, found: Assessment) -> Account:
     answered = np.isfinite(found.risk)
     average = found.average[answered & np.isfinite(found.average)]
+    # The model says of whom it assumed anything, and its uses what.
+    flagged = answered & found.flags.get("factors_assumed", np.zeros(women.n, dtype=bool))
     assumed = {
-        use.factor: (use.assumed, int((missing(women, use.factor) & answered).sum()))
+        use.factor: (use.assumed, int((missing(women, use.factor) & flagged).sum()))
         for use in model.uses
         if use.assumed
     }

@@ -198,7 +198,9 @@ def _curve(axes: Axes, told: Explanation) -> None:
     axes.grid(visible=True, axis="y")
     for threshold in thresholds:
         axes.plot((0, THRESHOLD_YEARS), (100 * threshold,) * 2, color=INK, lw=0.8, ls=(0, (2, 2)))
-        text = f"{100 * threshold:.2g} % in {THRESHOLD_YEARS:g} years"
+        text = f"{100 * threshold:.2g} %"
+        if end <= 2 * THRESHOLD_YEARS:  # else there is no room beside the curves
+            text += f" in {THRESHOLD_YEARS:g} years"
         axes.text(0.03 * end, 100 * threshold, text, color=INK, fontsize=7.5, va="bottom")
     lines = (
         (told.average_by_year, told.average, SOFT, (4.0, 2.0)),
@@ -256,7 +258,9 @@ def _bars(figure: Figure, told: Explanation, *, top: float) -> None:
     axes.set_ylim(height, 0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    ticks = [t for t in (0.25, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10) if 0.9 * smallest <= t <= 1.06 * largest]
+    fine = largest / smallest < 1.9
+    marks = (0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.6, 1.8) if fine else (0.25, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
+    ticks = [t for t in marks if 0.9 * smallest <= t <= 1.06 * largest]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     for tick in ticks:
@@ -264,7 +268,9 @@ def _bars(figure: Figure, told: Explanation, *, top: float) -> None:
     axes.axvline(1.0, color=SOFT, linewidth=0.8, zorder=1)
     for place, line in enumerate(lines):
         middle = _ROW * (place + 0.5)
-        color = SOFT if line.assumed else RAISES if line.relative_risk > 1 else LOWERS
+        color = RAISES if line.relative_risk > 1 else LOWERS
+        if line.assumed or line.relative_risk == 1:
+            color = SOFT
         if line.relative_risk == 1:
             axes.plot(1, middle, marker="o", markersize=4, color=color, zorder=2)
         axes.barh(
@@ -289,5 +295,5 @@ def _bars(figure: Figure, told: Explanation, *, top: float) -> None:
 
 def _told(line: Line) -> str:
     if line.assumed:
-        return f"unknown: {line.used}"
+        return f"unknown: {line.used}" if line.used else "all that is unknown"
     return line.value or line.used
