@@ -307,3 +307,16 @@ def test_anyones_predictions_are_compared_with_clinical_models_of_all_women(miss
 def test_the_planted_factors_are_available() -> None:
     members, _ = build_incomplete()
     assert available_factors(members, FACTORS) == FACTORS
+
+
+def test_dates_and_sites_of_any_number_are_a_few_columns_beside() -> None:
+    members, _ = build_incomplete()
+    n = len(members)
+    members["exam_date"] = pd.date_range("2012-01-01", periods=n).strftime("%Y-%m-%d").to_numpy()
+    members.loc[3, "exam_date"] = ""
+    members["site"] = [f"S{i // 2}" for i in range(n)]  # two women each: none is a level
+    first, second = (
+        completed_members(members, ("bmi",), matched=True, n_imputations=2, seed=1) for _ in range(2)
+    )
+    assert first[0]["bmi"].notna().all()
+    pd.testing.assert_frame_equal(first[1], second[1])

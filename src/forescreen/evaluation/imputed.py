@@ -30,6 +30,8 @@ from .predictors import regression_score, stack
 BESIDE = ("age", "exam_date", "race", "site", "machine")
 #: Levels of those with fewer members are one level.
 _SMALL_LEVEL = 20
+#: And no more levels than the most frequent ones.
+_MOST_LEVELS = 30
 #: Factors that are words in the table; the others are numbers, or 0 and 1.
 _LEVELS = {"menopause": ("pre", "post"), "density": ("a", "b", "c", "d")}
 _DAYS_PER_YEAR = 365.25
@@ -216,7 +218,8 @@ def _beside(
         if name not in members:
             continue
         values = members[name]
-        if values.dtype.kind == "M":
+        if name == "exam_date":
+            values = pd.to_datetime(values, format="%Y-%m-%d", errors="coerce")
             values = (values - values.min()).dt.days / _DAYS_PER_YEAR
         if values.dtype.kind in "fiu":
             known = values.notna()
@@ -225,7 +228,7 @@ def _beside(
             continue
         text = values.fillna("").astype(str)
         counts = text.value_counts()
-        kept = [level for level in sorted(counts.index) if counts[level] >= _SMALL_LEVEL]
+        kept = sorted(counts.index[counts >= _SMALL_LEVEL][:_MOST_LEVELS])
         columns += [np.asarray(text == level, dtype=float) for level in kept[1:]]
     return np.column_stack(columns) if columns else np.empty((len(members), 0))
 
