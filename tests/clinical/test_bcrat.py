@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forescreen.clinical.absolute import Step, absolute_risk, population_hazards
 from forescreen.clinical.bcrat import BCRAT
 from forescreen.clinical.factors import FACTORS, RACES
 from forescreen.clinical.model import SHARED_CODES, Assessment, ClinicalModel
+from forescreen.clinical.rates import built_in_rates
 from forescreen.clinical.women import Problem, Women, from_levels
 
 EXACT = 1e-12
@@ -208,6 +210,29 @@ def test_the_terms_change_at_50_and_the_interaction_is_a_term_of_its_own() -> No
     )
     assert terms.log_relative_risk[1, 0] == pytest.approx(0.4824433712, rel=EXACT)
     np.testing.assert_array_equal(terms.log_relative_risk[2], terms.log_relative_risk[0])
+
+
+def test_at_relative_risk_1_and_f_1_the_risk_is_the_average() -> None:
+    lowest = {"menarche_age": 14, "first_birth_age": 19}
+    found = assess(lowest | {"race": "chinese"}, lowest | {"race": "white"}, years=30)
+    for woman, (own, average) in enumerate((("chinese", "chinese"), ("white", "average-white"))):
+        f_below_50, f_from_50 = ((0.47519806426735, 0.50316401683903), (0.5788413, 0.5788413))[woman]
+        for rates, factors, expected in (
+            (average, (1.0, 1.0), found.average[woman]),
+            (own, (f_below_50, f_from_50), found.risk[woman]),
+        ):
+            steps = [
+                Step(from_age=age, log_relative_risk=np.array([math.log(factor)]))
+                for age, factor in zip((20, 50), factors, strict=True)
+            ]
+            hazards = population_hazards(built_in_rates(f"bcrat-{rates}"))
+            risk = absolute_risk(np.array([45.0]), np.array([75.0]), baseline=hazards, steps=steps)
+            assert expected == pytest.approx(risk[0], rel=EXACT)
+
+
+def test_values_beyond_the_vocabulary_are_answered_as_the_tool_does() -> None:
+    odd = {"menarche_age": 5, "n_biopsies": 60, "n_relatives": 60}
+    assert assess(odd).risk[0] == assess({"menarche_age": 11, "n_biopsies": 2, "n_relatives": 2}).risk[0]
 
 
 def test_no_women_are_no_trouble() -> None:

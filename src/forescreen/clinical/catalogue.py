@@ -13,12 +13,14 @@ from ..errors import ConfigError
 from .barlow2006 import BARLOW_2006
 from .bcrat import BCRAT
 from .bcsc_v1 import BCSC_V1
+from .icare_lit import ICARE_LIT
 from .model import ClinicalModel
 from .rosner1996 import ROSNER_1996
 
 #: Every model, in the order in which tables show them. A new model is one line here.
 _MODELS: tuple[ClinicalModel, ...] = (
     BCRAT,
+    ICARE_LIT,
     BCSC_V1,
     BARLOW_2006,
     ROSNER_1996,
