@@ -42,7 +42,7 @@ def test_the_columns_that_are_proposed_are_columns_that_are_read() -> None:
 
 
 def test_an_unknown_name_lists_the_models_and_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="a clinical model among .*bcsc-v1.*found barlow2060") as error:
+    with pytest.raises(ConfigError, match=r"a clinical model among .*bcsc-v1.*found barlow2060") as error:
         model_named("barlow2060")
     assert "barlow2006" in error.value.remedy
     with pytest.raises(ConfigError) as error:

@@ -120,6 +120,13 @@ def test_deaths_that_compete_are_integrated_too(row: Row) -> None:
     assert answer.notes[-1] == "Competing mortality: invented."
 
 
+def test_a_rate_that_is_told_year_by_year_is_the_same_rate() -> None:
+    women = build_women((30, 12, None, (22, 25)), (32, 11, 31, ()))
+    whole = Rosner1996(mortality=build_rates((0.05,), (20.0, 90.0)))
+    yearly = Rosner1996(mortality=build_rates((0.05,) * 70, tuple(np.arange(20.0, 91.0))))
+    np.testing.assert_allclose(whole.assess(women, 48.0).risk, yearly.assess(women, 48.0).risk, rtol=EXACT)
+
+
 def test_nobody_dying_is_the_same_as_no_mortality() -> None:
     women = build_women(*(row for row, _ in VECTORS[:5]))
     model = Rosner1996(mortality=build_rates((0.0, 0.0), (20.0, 47.0, 90.0)))

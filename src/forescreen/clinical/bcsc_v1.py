@@ -106,8 +106,8 @@ class BcscV1:
         than the women; whoever cannot be answered has a reason [Tice2008].
         """
         population = _population(women)
-        average, surviving = five_year_risk(women.number("age"), population, self.asian_mortality)
-        eligible = self._eligible(women, horizon_years, surviving)
+        average = five_years(women.number("age"), population, self.asian_mortality)
+        eligible = self._eligible(women, horizon_years, average.surviving)
         log_relative_risk = _log_relative_risks(women, population)
         asian = population == list(POPULATIONS).index("asian")
         corrected = self.asian_mortality == "corrected"
@@ -116,8 +116,8 @@ class BcscV1:
         return concluded(
             self,
             eligible,
-            average * np.exp(log_relative_risk.sum(axis=1)),
-            average=average,
+            average.risk * np.exp(log_relative_risk.sum(axis=1)),
+            average=average.risk,
             flags={
                 "factors_assumed": assumed,
                 "density_unknown": unknown_density,
@@ -133,7 +133,7 @@ class BcscV1:
         The density term holds the adjustment from all women to those of BI-RADS b, too.
         """
         population = _population(women)
-        _, surviving = five_year_risk(women.number("age"), population, self.asian_mortality)
+        surviving = five_years(women.number("age"), population, self.asian_mortality).surviving
         answered = self._eligible(women, HORIZON_YEARS, surviving).answered
         terms = np.where(answered[:, None], _log_relative_risks(women, population), np.nan)
         return Terms(factors=("density", "family_history", "breast_biopsy"), log_relative_risk=terms)
@@ -150,13 +150,20 @@ class BcscV1:
         )
 
 
-def five_year_risk(
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FiveYears:
+    """Risk within five years, and the share that is alive and free of cancer at their end."""
+
+    risk: Float[np.ndarray, "woman"]
+    surviving: Float[np.ndarray, "woman"]
+
+
+def five_years(
     age: Float[np.ndarray, "woman"],
     population: Int[np.ndarray, "woman"],
     asian_mortality: AsianMortality = "corrected",
-) -> tuple[Float[np.ndarray, "woman"], Float[np.ndarray, "woman"]]:
-    """Risk of all women of this age and population (place in `POPULATIONS`, -1 none: NaN), and the share
-    that is alive and free of cancer at the end.
+) -> FiveYears:
+    """All women of this age and population (place in `POPULATIONS`; -1 is none, and NaN).
 
     The recursion is the published one: each year takes I(x) % of the women still at risk as cases, and then
     subtracts I(x) % + D(x) % of those who were there *at the start*, not of those still there.
@@ -168,12 +175,11 @@ def five_year_risk(
     risk = np.zeros(len(age))
     for year in range(5):
         x = age + year
-        # Beyond the ages of the model nobody asks; the exponential would overflow far beyond them.
         incidence = ((a[population] * x + b[population]) * x + c[population]) * x + d[population]
         deaths = n[population] * np.exp(m[population] * x)
         risk = risk + incidence / 100 * at_risk
         at_risk = at_risk - (incidence + deaths) / 100
-    return risk, at_risk
+    return FiveYears(risk=risk, surviving=at_risk)
 
 
 def _population(women: Women) -> Int[np.ndarray, "woman"]:
