@@ -93,3 +93,11 @@ def test_a_wrong_cell_reaches_the_derived_of_the_derived() -> None:
     problem = Problem(row=0, code="bad_births", factors=("birth_ages",), message="not ages")
     _, _, (reached,) = derive(Women(n=1, values={}), [problem])
     assert {"birth_ages", "parity", "first_birth_age"} <= set(reached.factors)
+
+
+def test_no_hyperplasia_without_a_biopsy_is_no_finding() -> None:
+    women = from_levels(3, n_biopsies=[0, 1, None], atypical_hyperplasia=["no", "no", "no"])
+    values, derived, _ = derive(women, [])
+    assert Women(n=3, values=values).known("atypical_hyperplasia").tolist() == [False, True, True]
+    (told,) = [each for each in derived if each.factor == "atypical_hyperplasia"]
+    assert told.women.tolist() == [True, False, False]

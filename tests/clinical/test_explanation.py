@@ -43,7 +43,9 @@ def test_a_horizon_that_is_no_whole_number_ends_the_years() -> None:
 def test_no_risk_is_explained_by_its_reasons() -> None:
     told = explain(build_women(), 2, model=SMALL_MODEL, horizon_years=5.0)
     assert np.isnan(told.risk)
-    assert told.reasons == ("the age is outside the ages for which the model was made",)
+    assert told.reasons == (
+        "the age is outside the ages for which the model was made: from 40, below 70 years",
+    )
     told = explain(build_women(), 0, model=SMALL_MODEL, horizon_years=5.0)
     assert told.reasons == ("the density is impossible",)
     assert len(told.years) == 0
@@ -52,7 +54,7 @@ def test_no_risk_is_explained_by_its_reasons() -> None:
 def test_a_horizon_beyond_the_model_shows_the_years_that_it_answers() -> None:
     told = explain(build_women(), 1, model=SMALL_MODEL, horizon_years=12.0)
     assert np.isnan(told.risk)
-    assert "horizon" in told.reasons[0]
+    assert told.reasons == ("the horizon is not one that the model answers: 1 to 10 years",)
 
 
 @pytest.mark.parametrize(

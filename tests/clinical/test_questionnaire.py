@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forescreen.clinical.factors import FACTORS
 from forescreen.clinical.questionnaire import Questionnaire, read_questionnaire, read_registry_women
 from forescreen.errors import FactorError
 
@@ -169,3 +170,11 @@ def test_a_registry_that_lacks_a_table_or_names_a_woman_twice_is_refused(tmp_pat
         read_registry_women(tmp_path)
     assert "2 rows (2, 4" in str(error.value)
     assert "w1" not in str(error.value)
+
+
+def test_every_factor_is_described_in_the_reference() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "reference" / "clinical.md"
+    text = page.read_text(encoding="utf-8")
+    for factor in FACTORS.values():
+        assert f"| `{factor.name}` | {factor.meaning} |" in text
+        assert ", ".join(factor.levels) in text

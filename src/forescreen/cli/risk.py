@@ -350,7 +350,7 @@ def _sentence(told: Explanation) -> str:
     words = f"{told.event} within {told.horizon_years:g} years: {_percent(told.risk)}"
     if told.lower == told.lower:
         words += f" (95 % limits {_percent(told.lower)} to {_percent(told.upper)})"
-    if told.average == told.average:
+    if told.average > 0:  # not NaN
         words += f"; an average woman of her age: {_percent(told.average)}"
         words += f"; {told.risk / told.average:.2f} times the average"
     return words

@@ -55,7 +55,20 @@ def derive(
             continue
         women = Women(n=women.n, values={**women.values, rule.factor: _merge(women, rule, value, filled)})
         derived.append(Derived(factor=rule.factor, sources=rule.sources, how=rule.how, women=filled))
+    women, derived = _without_biopsy(women, derived)
     return dict(women.values), tuple(derived), [_reaching(problem, reach) for problem in problems]
+
+
+def _without_biopsy(women: Women, derived: list[Derived]) -> tuple[Women, list[Derived]]:
+    """No atypical hyperplasia where no biopsy could show it is no finding: the factor does not apply."""
+    name = "atypical_hyperplasia"
+    none = (women.number("n_biopsies") == 0) & women.has(name, "no")
+    if not none.any():
+        return women, derived
+    values = {**women.values, name: np.where(none, -1, women.level(name)).astype(np.int8)}
+    how = "does not apply without a biopsy; the answer no is left out"
+    record = Derived(factor=name, sources=("n_biopsies",), how=how, women=none)
+    return Women(n=women.n, values=values), [*derived, record]
 
 
 def _reaching(problem: Problem, reach: dict[str, list[tuple[str, Bool[np.ndarray, "woman"]]]]) -> Problem:

@@ -21,6 +21,7 @@ from .women import Problem, Women
 #: Names of factors for a row or a bar, where the meaning is too long for one.
 _SHORT = {
     "age": "age",
+    "race": "race or ethnicity",
     "menarche_age": "age at menarche",
     "first_birth_age": "age at first birth",
     "birth_ages": "ages at births",
@@ -35,6 +36,14 @@ _SHORT = {
     "hormone_therapy_type": "kind of hormone therapy",
     "density": "breast density (BI-RADS)",
     "last_mammogram": "last mammogram",
+}
+
+#: Terms that models call otherwise than the factor that they are of.
+_FACTOR_OF = {
+    "biopsies": "n_biopsies",
+    "menarche": "menarche_age",
+    "first birth": "first_birth_age",
+    "relatives": "n_relatives",
 }
 
 #: Points of a year at which the risk by a horizon is asked.
@@ -158,16 +167,17 @@ def label(factor: str) -> str:
 
 
 def _lines(woman: Women, model: ClinicalModel) -> tuple[Line, ...]:
-    """Used factors in the model's order, then terms that are no factor (interactions)."""
+    """Used factors in the model's order, each with the product of its terms; then terms of no one factor."""
     terms = model.terms(woman)
-    ratio = {
-        name: math.exp(value) if math.isfinite(value) else math.nan
-        for name, value in zip(terms.factors, terms.log_relative_risk[0].tolist(), strict=True)
-    }
+    logs: dict[str, float] = {}
+    for name, value in zip(terms.factors, terms.log_relative_risk[0].tolist(), strict=True):
+        factor = _FACTOR_OF.get(name, name)
+        logs[factor] = logs.get(factor, 0.0) + value
+    ratio = {name: math.exp(value) for name, value in logs.items()}
     lines = [_line(woman, use, ratio.get(use.factor, math.nan)) for use in model.uses]
     own = {use.factor for use in model.uses}
     lines += [
-        Line(factor=label(name), value="", used="", relative_risk=value, assumed=False)
+        Line(factor=label(name), value="", used="beyond each alone", relative_risk=value, assumed=False)
         for name, value in ratio.items()
         if name not in own
     ]

@@ -19,7 +19,17 @@ AND = "; "
 
 def in_words(model: ClinicalModel, code: str) -> str:
     """A reason or flag as a sentence: the model's own words, or those that models share."""
-    return model.codes.get(code) or SHARED_CODES.get(code) or code.replace("_", " ")
+    if code in model.codes:
+        return model.codes[code]
+    if code == "horizon_outside":
+        return f"{SHARED_CODES[code]}: {_span(*model.horizons_years)} years"
+    if code == "age_outside":
+        return f"{SHARED_CODES[code]}: from {model.ages[0]:g}, below {model.ages[1]:g} years"
+    return SHARED_CODES.get(code) or code.replace("_", " ")
+
+
+def _span(shortest: float, longest: float) -> str:
+    return f"{shortest:g}" if shortest == longest else f"{shortest:g} to {longest:g}"
 
 
 def codes_of(masks: Mapping[str, Bool[np.ndarray, "woman"]], n: int) -> np.ndarray:

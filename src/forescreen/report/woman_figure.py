@@ -29,12 +29,12 @@ INK, SOFT, RULE, FAINT, PAPER = (THEME[name][0] for name in ("ink", "soft", "rul
 HER, RAISES, LOWERS = THEME["model-1"][0], THEME["model-2"][0], THEME["model-3"][0]
 
 _FEET = (
-    "Relative risks are against the model's own reference answers; open bars were assumed. Dotted lines: "
-    "five-year risks of 1.7 and 3 %, at which prevention is discussed.",
+    "Relative risks are against the model's own reference answers; open bars were assumed.",
+    "Dotted lines: five-year risks of 1.7 and 3 %, at which prevention is discussed in the USA.",
     "Published models, not validated for this use by us. Research software, not a medical device.",
 )
 _EDGE = 20.0  # points of white around
-_TOP, _FOOT = 58.0, 46.0  # points of the title and of the last lines
+_TOP, _FOOT = 58.0, 54.0  # points of the title and of the last lines
 _HEAD, _BELOW = 58.0, 46.0  # points of a block above and below its panels
 _CURVE_LEFT, _CURVE_WIDTH, _CURVE_HEIGHT, _PAIR_HEIGHT = 50.0, 170.0, 150.0, 64.0
 _LABEL_LEFT, _BAR_LEFT, _BAR_WIDTH, _ROW = 306.0, 500.0, 126.0, 25.0
@@ -62,10 +62,10 @@ def draw_woman(path: Path, explanations: Sequence[Explanation], *, name: str) ->
 
 
 def headline(told: Explanation) -> str:
-    """Her risk in natural frequencies: "23 of 1000 women like her; 11 of 1000 average women of her age"."""
+    """Her risk in natural frequencies: "23 of 1000 women like her, against 11 of 1000 …"."""
     if not math.isfinite(told.risk):
         return "No risk: " + "; ".join(told.reasons)
-    compared = math.isfinite(told.average)
+    compared = math.isfinite(told.average) and told.average > 0
     least = min(told.risk, told.average) if compared else told.risk
     base = 1000 if least >= 0.002 else 10_000
     text = f"{round(base * told.risk)} of {base} women like her"
