@@ -469,8 +469,8 @@ def test_against_py_icares_sample_the_atoms_are_the_sample(shared: Path) -> None
     women = published_women("from_50", 50.0)
     built_in = IcareLit(mode="icare").assess(women, 20).risk
     np.testing.assert_allclose(own.assess(women, 20).risk, built_in, rtol=EXACT)
-    # Blocks taken as independent against iCARE's classes of the same sample, one factor unknown at a time, for
-    # a woman in the middle: at the ends a class is wide, and iCARE gives her its mean.
+    # Blocks taken as independent against iCARE's classes of the same sample, one factor unknown at a time,
+    # for a woman in the middle: at the ends a class is wide, and iCARE gives her its mean.
     for factor in sorted(set(COMPLETE) - {"hormone_therapy_type"}):
         changes = {"n_relatives": [0], "hormone_therapy": ["former"], factor: [None]}
         unknown = build_women([55.0], **changes)
