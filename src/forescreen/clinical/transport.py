@@ -3,7 +3,7 @@
 In: log hazards by mode of detection (origin arbitrary), a reference sample that stands for the population,
 rates by age and mode. Out: risks by horizon for screen-detected cancer, interval cancer and any cancer.
 
-    λ0_k(a, t) = λ_k(a + t, t) / E_k(a, t)      E_k: mean e_k of reference women of that age, still at risk
+    λ0_k(a, t) = λ_k(a + t, t) / E_k(a, t)      E_k: mean e_k of reference women of that age, at risk
     e_ik = exp(slope_k s_ik)                    k = 1, 2 compete with each other and with deaths
 
 Cancers of neither mode, where the rates have them, are taken to differ between women as the two modes
@@ -319,25 +319,33 @@ def _forward(
         period = np.searchsorted(rates.since_years, middle, side="right") - 1
         by_band = np.vstack([rates.incidence[:, period], rates.other[period]])
         if age is None:  # no ages: those of the rates, evenly; it matters only for who is still at risk
-            *hazard, other = by_band.mean(axis=1)
+            rate = by_band.mean(axis=1, keepdims=True)
         else:
             band = np.searchsorted(rates.edges, age + middle, side="right") - 1
-            band = np.clip(band, 0, len(rates.edges) - 2)
-            *hazard, other = by_band[:, band] @ weight / weight.sum()
-        hazard = np.array(hazard)
-        hazard_of_all = hazard * (1 + other / hazard.sum() if hazard.sum() > 0 else 1)
-        at_start = _mean(relative, weight * np.exp(-cumulative))
-        half = relative @ (hazard_of_all / at_start) * (middle - start)
-        mean = _mean(relative, weight * np.exp(-cumulative - half))
+            rate = by_band[:, np.clip(band, 0, len(rates.edges) - 2)]
+        both = rate[:2].sum(axis=0)
+        of_all = 1 + np.divide(rate[2], both, out=np.zeros_like(both), where=both > 0)
+        at_start = _mean(relative, weight * np.exp(-cumulative), rate)
+        hazard = (rate[:2] * relative.T / at_start[:, None]).sum(axis=0) * of_all
+        mean = _mean(relative, weight * np.exp(-cumulative - hazard * (middle - start)), rate)
         result[:, step] = mean
-        cumulative = cumulative + relative @ (hazard_of_all / mean) * (end - start)
+        hazard = (rate[:2] * relative.T / mean[:, None]).sum(axis=0) * of_all
+        cumulative = cumulative + hazard * (end - start)
     return result
 
 
 def _mean(
-    relative: Float[np.ndarray, "exam mode"], weight: Float[np.ndarray, "exam"]
+    relative: Float[np.ndarray, "exam mode"],
+    weight: Float[np.ndarray, "exam"],
+    rate: Float[np.ndarray, "kind exam"],
 ) -> Float[np.ndarray, "mode"]:
-    return np.asarray(weight @ relative / weight.sum())
+    """Mean relative hazards, weighted by the rates at each woman's age: a group of ages then has as many
+    cancers as its rates say, whatever score and age have to do with each other within it."""
+    result = np.empty(len(MODES))
+    for mode in range(len(MODES)):
+        own = weight * rate[mode] if rate[mode].any() else weight
+        result[mode] = own @ relative[:, mode] / own.sum()
+    return result
 
 
 def _cumulative(

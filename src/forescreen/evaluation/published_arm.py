@@ -103,12 +103,18 @@ def published_models(
         said = ", ".join(f"{level} as {meant}" for level, meant in race_as.items())
         notes.add(f"Published models read the race of the table as the plan says: {said}.")
     counted = judged & ~table["exam_id" if "exam_id" in table else "key"].duplicated().to_numpy()
-    found = (_one(model_named(name), women, horizon_years, counted, notes) for name in names)
+    given = frozenset(map(str, table.columns))
+    found = (_one(model_named(name), women, given, horizon_years, counted, notes) for name in names)
     return tuple(one for one in found if one is not None)
 
 
 def _one(
-    model: ClinicalModel, women: Women, horizon_years: float, counted: Bool[np.ndarray, "row"], notes: Notes
+    model: ClinicalModel,
+    women: Women,
+    given: frozenset[str],
+    horizon_years: float,
+    counted: Bool[np.ndarray, "row"],
+    notes: Notes,
 ) -> Published | None:
     shortest, longest = model.horizons_years
     horizon = float(np.clip(horizon_years, shortest, longest))
@@ -129,12 +135,12 @@ def _one(
     for note in (told, *answer.notes):
         if note:
             notes.add(f"{model.title}: {note.rstrip('.')}.")
-    used = [use.factor for use in model.uses if women.known(use.factor).any()]
+    used = [use.factor for use in model.uses if use.factor in given and women.known(use.factor).any()]
     return Published(
         key=model.name,
         label=model.title,
-        description=f"Published model, not fitted here ({model.version}): risk of {model.event} in "
-        f"{horizon:g} year{'' if horizon == 1 else 's'} from {', '.join(used).replace('_', ' ')}",
+        description=f"Published model, not fitted here ({model.version}): {model.event}, "
+        f"{horizon:g} year{'' if horizon == 1 else 's'}, from {', '.join(used).replace('_', ' ')}",
         horizon_years=horizon,
         risk=answer.risk,
     )

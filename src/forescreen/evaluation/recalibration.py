@@ -42,7 +42,7 @@ _CASE_TYPES = (Outcome.SCREEN_DETECTED.value, Outcome.INTERVAL.value)
 #: Where more of the reference exams precede a cancer, they are a sample of cases and controls.
 _MOST_CANCERS = 0.2
 #: Check of the arithmetic: mean risk of the reference sample over the population's.
-_AVERAGE_TOLERANCE = 5e-3
+_AVERAGE_TOLERANCE = 2e-3
 
 NO_AGES_WARNING = (
     "The reference sample has no ages: the score's distribution is taken as the same at all ages, and what "
@@ -159,8 +159,8 @@ def recalibrate(
     off = [row for row in check if abs(row["ratio"] - 1) > _AVERAGE_TOLERANCE]
     if off:
         warnings.append(
-            "The mean risk of the reference sample is not that of the rates (see check): score and age, or "
-            "the two modes, go together in a way that groups of age do not resolve."
+            "The mean risk of the reference sample is not that of the rates (see check): it is small, or "
+            "score and age go together in a way that groups of age do not resolve."
         )
     card = {
         "kind": "recalibrated risks",
