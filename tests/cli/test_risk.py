@@ -193,7 +193,10 @@ def test_exams_of_a_registry_are_answered_one_by_one(tmp_path: Path) -> None:
         "exam_id,woman_id,exam_date,density\ne1,w2,2020-01-01,c\ne2,w1,2020-01-01,a\n"
     )
     out = tmp_path / "out" / "risks.csv"
-    assert run(tmp_path, "--model", "bcsc-v1", "--out", out).exit_code == 0
+    done = run(tmp_path, "--model", "bcsc-v1", "--out", out)
+    assert done.exit_code == 0
+    assert " exams " in done.output
+    assert " women " not in done.output.split("what it means")[0]
     assert [(row["woman_id"], row["exam_id"]) for row in read(out)] == [("w2", "e1"), ("w1", "e2")]
     done = run(tmp_path, "--model", "bcsc-v1", "--out", out, "--explain", "e2")
     assert done.exit_code == 0

@@ -242,12 +242,13 @@ def _show(
     console: Console,
     row: int | None,
 ) -> None:
-    console.print(_model_table(accounts))
+    who = "exams" if given.format == "registry" else "women"
+    console.print(_model_table(accounts, who))
     for title, table in (
-        ("why there is no risk", _counted_table(accounts, "reasons")),
-        ("flags of risks that are given", _counted_table(accounts, "flags")),
-        ("what was assumed", _counted_table(accounts, "assumed")),
-        ("what is wrong with rows", _problem_table(given.women)),
+        ("why there is no risk", _counted_table(accounts, "reasons", who)),
+        ("flags of risks that are given", _counted_table(accounts, "flags", who)),
+        ("what was assumed", _counted_table(accounts, "assumed", who)),
+        ("what is wrong with rows", _problem_table(given.women, who)),
     ):
         if table is not None:
             table.title = title
@@ -256,7 +257,8 @@ def _show(
         hint = f"; is {meant} meant?" if meant else ""
         console.print(f"not used: the column {column}{hint}", markup=False, style="yellow")
     for each in given.derived:
-        words = f"derived: {each.factor} of {_count(int(each.women.sum()))}: {each.how}"
+        n = f"{int(each.women.sum()):,}".replace(",", " ")
+        words = f"derived: {each.factor} of {n} {who}: {each.how}"
         console.print(words, markup=False)
     for account in accounts:
         for note in account.notes:
@@ -266,10 +268,6 @@ def _show(
         console.print(_explanation_table(explanation, row or 0))
         if not explanation.reasons:
             console.print(_sentence(explanation), markup=False)
-
-
-def _count(n: int) -> str:
-    return f"{n:,}".replace(",", " ") + (" woman" if n == 1 else " women")
 
 
 def _percent(value: float) -> str:
@@ -288,16 +286,16 @@ def _new_table(*columns: str, title: str = "") -> Table:
         pad_edge=False,
     )
     for column in columns:
-        narrow = column in ("model", "rows", "women")
-        number = column in ("women", "with a risk", "median", "average", "relative risk")
+        narrow = column in ("model", "rows", "women", "exams")
+        number = column in ("women", "exams", "with a risk", "median", "average", "relative risk")
         table.add_column(
             column, justify="right" if number else "left", overflow="fold", no_wrap=narrow and number
         )
     return table
 
 
-def _model_table(accounts: Sequence[Account]) -> Table:
-    table = _new_table("model", "risk of", "women", "with a risk", "median", "average")
+def _model_table(accounts: Sequence[Account], who: str) -> Table:
+    table = _new_table("model", "risk of", who, "with a risk", "median", "average")
     for account in accounts:
         table.add_row(
             f"{account.model}\n[dim]{account.version}[/dim]",
@@ -310,20 +308,20 @@ def _model_table(accounts: Sequence[Account]) -> Table:
     return table
 
 
-def _counted_table(accounts: Sequence[Account], what: str) -> Table | None:
+def _counted_table(accounts: Sequence[Account], what: str, who: str) -> Table | None:
     name = "factor" if what == "assumed" else "code"
-    table = _new_table("model", "women", name, "what it means" if name == "code" else "taken as")
+    table = _new_table("model", who, name, "what it means" if name == "code" else "taken as")
     for account in accounts:
         for key, (words, n) in getattr(account, what).items():
             table.add_row(account.model, f"{n:,}".replace(",", " "), key, words)
     return table if table.row_count else None
 
 
-def _problem_table(women: Women) -> Table | None:
+def _problem_table(women: Women, who: str) -> Table | None:
     found = _problems(women)
     if not found:
         return None
-    table = _new_table("women", "rows", "code", "what is wrong")
+    table = _new_table(who, "rows", "code", "what is wrong")
     for (code, _, message), rows in list(found.items())[:_PROBLEMS_SHOWN]:
         shown = ", ".join(map(str, rows[:_ROWS_SHOWN])) + (", …" if len(rows) > _ROWS_SHOWN else "")
         table.add_row(str(len(rows)), shown, code, message)
