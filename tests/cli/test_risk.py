@@ -53,6 +53,31 @@ def test_risks_are_written_in_the_order_of_the_rows_and_leave_with_0(tmp_path: P
             assert row[f"{name}_reason"] == ""
 
 
+def test_risks_of_other_programs_are_carried_and_a_bad_cell_is_one_womans_reason(tmp_path: Path) -> None:
+    out = tmp_path / "risks.csv"
+    header = f"{HEADER},tyrer_cuzick_10y_percent,canrisk_5y_fraction"
+    cells = (",3.1,0.012", ",a lot,")
+    path = write(tmp_path, *(row + cell for row, cell in zip(GOOD, cells, strict=True)), header=header)
+    done = run(path, "--model", "bcrat", "--out", out, "--json")
+    assert done.exit_code == 1, done.output
+    first, second = read(out)
+    assert float(first["tyrer_cuzick_10y_risk"]) == pytest.approx(0.031, rel=1e-12)
+    assert float(first["canrisk_5y_risk"]) == 0.012
+    assert (second["tyrer_cuzick_10y_risk"], second["tyrer_cuzick_10y_reason"]) == ("", "not_a_risk")
+    assert second["canrisk_5y_reason"] == "not_computed"
+    assert float(second["bcrat_risk"]) > 0
+    told = json.loads(done.output)
+    assert told["columns_not_used"] == []
+    assert [model["model"] for model in told["models"]] == ["bcrat", "tyrer-cuzick", "canrisk"]
+
+
+def test_a_column_of_another_program_without_a_unit_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD[0] + ",3.1", header=f"{HEADER},tyrer_cuzick_10y")
+    done = run(path, "--model", "bcrat", "--out", tmp_path / "risks.csv", columns=300)
+    assert done.exit_code == 2
+    assert "expected a unit, percent or fraction" in done.output
+
+
 #: A row that is wrong -> the codes of its problem, and the models that still answer.
 BAD_ROWS = [
     ("x,fifty,white,13,25,0,0,b", "not_a_number", ()),

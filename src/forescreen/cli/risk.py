@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from ..clinical.derived import Derived
     from ..clinical.explanation import Explanation
-    from ..clinical.model import ClinicalModel
+    from ..clinical.external import ExternalColumn
+    from ..clinical.model import Assessment, ClinicalModel
     from ..clinical.risk_table import Account
     from ..clinical.women import Women
 
@@ -41,6 +42,7 @@ class _Input:
     horizon_years: np.ndarray | float
     ids: Mapping[str, np.ndarray]
     ignored: Mapping[str, str] = field(default_factory=dict)
+    external: tuple[tuple[ExternalColumn, Assessment], ...] = ()
     derived: tuple[Derived, ...] = ()
 
 
@@ -85,7 +87,13 @@ def run(
             )
         given = _read(source, format, horizon_years)
         row = None if explain is None else _row_of(explain, given)
-        found = risk_table(given.women, chosen, horizon_years=given.horizon_years, ids=given.ids)
+        found = risk_table(
+            given.women,
+            chosen,
+            horizon_years=given.horizon_years,
+            ids=given.ids,
+            external=given.external,
+        )
         write_csv(out, found.table)
         told = [] if row is None else _explained(row, given, chosen)
         picture = None if row is None else _picture(out, row, told)
@@ -144,6 +152,7 @@ def _read(source: Path, format: str, horizon_years: float | None) -> _Input:
         horizon_years=horizon,
         ids=answers.ids,
         ignored=answers.ignored,
+        external=answers.external,
         derived=answers.derived,
     )
 

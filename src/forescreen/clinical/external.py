@@ -15,7 +15,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -41,7 +41,10 @@ _SPELLINGS = {
     "boadicea": "canrisk",
 }
 #: Reasons of external assessments, in words.
-CODES = {"not_computed": "the other program gave no risk"}
+CODES = {
+    "not_computed": "the other program gave no risk",
+    "not_a_risk": "the cell is no number, or none that is a risk in the unit of its column",
+}
 
 _LONGEST_YEARS = 80
 _FIRST_AGE_WITHIN_YEARS = 5
@@ -128,6 +131,29 @@ def read_risks(column: ExternalColumn, cells: Sequence[object]) -> Assessment:
     if column.unit == "percent" and np.isfinite(values).sum() >= 10 and np.nanmax(values) < 0.5:
         notes.append(f"No risk of column {column.name} reaches 0.5 percent: is its unit a fraction?")
     return _assessment(column.model, column.horizon_years, values / scale, None, tuple(notes))
+
+
+def assess_column(column: ExternalColumn, cells: Sequence[object]) -> Assessment:
+    """As `read_risks`, but a cell that is no risk is its own reason, `not_a_risk`; the others go on."""
+    kept: list[object] = []
+    wrong = np.zeros(len(cells), dtype=bool)
+    answers: dict[object, bool] = {}
+    for row, cell in enumerate(cells):
+        if cell not in answers:
+            try:
+                read_risks(column, [cell])
+                answers[cell] = True
+            except FactorError:
+                answers[cell] = False
+        wrong[row] = not answers[cell]
+        kept.append(cell if answers[cell] else None)
+    found = read_risks(column, kept)
+    if not wrong.any():
+        return found
+    reasons = {code: mask & ~wrong for code, mask in found.reasons.items()}
+    return replace(
+        found, reasons={code: m for code, m in {**reasons, "not_a_risk": wrong}.items() if m.any()}
+    )
 
 
 def read_canrisk(path: Path, *, age_years: float, horizon_years: float) -> Assessment:

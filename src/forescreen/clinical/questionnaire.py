@@ -20,7 +20,9 @@ from ..text_table import read_text_table, rows_of
 from .cells import distinct, plain_words, read_factor
 from .contradictions import contradictions
 from .derived import Derived, derive
+from .external import ExternalColumn, assess_column, external_columns
 from .factors import FACTORS
+from .model import Assessment
 from .women import Problem, Women
 
 DAYS_PER_YEAR = 365.25
@@ -102,6 +104,7 @@ class Questionnaire:
     women: Women
     ids: Mapping[str, np.ndarray] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
+    external: tuple[tuple[ExternalColumn, Assessment], ...] = ()  # risks that other programs computed
     derived: tuple[Derived, ...] = ()
 
 
@@ -155,6 +158,7 @@ def read_registry_women(folder: Path) -> Questionnaire:
         ids=joined.ids,
         ignored=joined.ignored,
         derived=joined.derived,
+        external=joined.external,
     )
 
 
@@ -184,6 +188,7 @@ def questionnaire(table: pd.DataFrame, *, where: str) -> Questionnaire:
     _check_pounds(answers, where)
     problems += contradictions(answers)
     complete, derived, problems = derive(answers, problems)
+    others = external_columns(name for name in map(str, table.columns) if name not in named.values())
     return Questionnaire(
         women=Women(
             n=len(table), values=complete, problems=tuple(sorted(problems, key=lambda each: each.row))
@@ -193,8 +198,13 @@ def questionnaire(table: pd.DataFrame, *, where: str) -> Questionnaire:
             for name in IDS
             if name in named
         },
-        ignored=_ignored(table, named),
+        ignored={
+            name: meant
+            for name, meant in _ignored(table, named).items()
+            if name not in {column.name for column in others}
+        },
         derived=derived,
+        external=tuple((column, assess_column(column, table[column.name].tolist())) for column in others),
     )
 
 

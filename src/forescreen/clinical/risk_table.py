@@ -14,6 +14,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from .explanation import missing
+from .external import CODES, ExternalColumn
 from .model import Assessment, ClinicalModel
 from .reasons import AND, codes_of, in_words, sentences_of
 from .women import Women
@@ -56,13 +57,14 @@ def risk_table(
     *,
     horizon_years: Float[np.ndarray, "woman"] | float,
     ids: Mapping[str, np.ndarray] | None = None,
+    external: Sequence[tuple[ExternalColumn, Assessment]] = (),
 ) -> RiskTable:
     """Risks in [0, 1], empty where there is a reason why not.
 
     Columns: `row` (as a spreadsheet counts, the header is row 1), the ids, `age`, `horizon_years`, `problems`
     (what is wrong with the row, used by a model or not), and for each model NAME_risk, NAME_average,
     NAME_relative (risk / average), NAME_lower, NAME_upper, NAME_reason (codes), NAME_why (sentences),
-    NAME_flags (codes).
+    NAME_flags (codes). Of `external` results, each of its own horizon: NAME_YEARSy_risk and _reason.
     """
     columns: dict[str, np.ndarray] = {"row": np.arange(women.n) + 2, **(ids or {})}
     columns["age"] = women.number("age")
@@ -87,6 +89,11 @@ def risk_table(
         }
         complete &= np.isfinite(found.risk)
         accounts.append(_account(women, model, found))
+    for column, given in external:
+        name = f"{column.model.replace('-', '_')}_{column.horizon_years:g}y"
+        columns |= {f"{name}_risk": given.risk, f"{name}_reason": codes_of(given.reasons, women.n)}
+        complete &= np.isfinite(given.risk)
+        accounts.append(_external_account(column, given))
     return RiskTable(table=pd.DataFrame(columns), accounts=tuple(accounts), complete=complete)
 
 
@@ -120,6 +127,25 @@ def _account(women: Women, model: ClinicalModel, found: Assessment) -> Account:
         flags=_counted(model, found.flags),
         assumed={factor: told for factor, told in assumed.items() if told[1]},
         notes=found.notes,
+    )
+
+
+def _external_account(column: ExternalColumn, given: Assessment) -> Account:
+    answered = given.risk[np.isfinite(given.risk)]
+    counts = {code: (CODES[code], int(mask.sum())) for code, mask in given.reasons.items()}
+    return Account(
+        model=column.model,
+        title=column.title,
+        version="as given",
+        event=f"breast cancer within {column.horizon_years:g} years, as its program defines it",
+        n_women=given.risk.size,
+        n_risks=answered.size,
+        median_risk=float(np.median(answered)) if answered.size else float("nan"),
+        median_average=float("nan"),
+        reasons=dict(sorted(counts.items(), key=lambda item: -item[1][1])),
+        flags={},
+        assumed={},
+        notes=given.notes,
     )
 
 
