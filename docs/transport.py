@@ -86,11 +86,15 @@ def run(folder: Path) -> list[str]:
     coefficients = log_odds_ratios(here, read_members(members))
     scores(here, coefficients, folder / "home_scores.csv")
     scores(there, coefficients, folder / "away_scores.csv")
-    sloped = folder / "home_risks.csv"  # the slope, where the sets are
+    # The slope comes from sets on which the score was not made.
+    held_out = folder / "held_out.csv"
+    table = pd.read_csv(members, dtype=str, keep_default_na=False)
+    write_csv(held_out, table[table["split"] == "held-out"])
+    sloped = folder / "home_risks.csv"
     horizon = ",".join(map(str, HORIZONS))
     words = ("--trained-in", "the simulated registry home")
     forescreen(
-        "calibrate", folder / "home_scores.csv", "--rates", home, "--sets", members, "--horizon", horizon,
+        "calibrate", folder / "home_scores.csv", "--rates", home, "--sets", held_out, "--horizon", horizon,
         *words, "--out", sloped,
     )  # fmt: skip
     slopes = read_json(sloped.with_suffix(".json"))["slopes"]
@@ -98,7 +102,7 @@ def run(folder: Path) -> list[str]:
     write_text(folder / "plan.toml", PLAN)
     lines = [
         f"Two simulated registries of {N_WOMEN:,} women each. The score was made in the first, in its "
-        f"matched development sets, and multiplied by {STEEPNESS:g}; the sets find the slopes "
+        f"matched development sets, and multiplied by {STEEPNESS:g}; held-out sets find the slopes "
         + ", ".join(f"{s['value']:.3f} ({s['lower']:.3f}, {s['upper']:.3f}) {s['mode'].replace('_', '-')}"
                     for s in slopes)
         + f" (1/{STEEPNESS:g} = {1 / STEEPNESS:.3f}). Rates, reference sample and outcomes are the second's.",

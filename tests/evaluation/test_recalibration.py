@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,13 @@ from forescreen.evaluation.recalibration import (
 from tests.clinical.test_transport import build_rates
 from tests.evaluation.builders import build_members
 
-NAMES = {"name": "made up", "population": "a town", "years": "2020", "source": "a test"}
+NAMES: dict[str, Any] = {
+    "name": "made up",
+    "population": "a town",
+    "years": "2020",
+    "source": "a test",
+    "age_width": 5.0,
+}
 
 
 def outcomes_from(table: pd.DataFrame) -> Outcomes:

@@ -21,7 +21,9 @@ from .outcomes import Outcomes
 
 #: A cell with less time at risk takes the rate of its age over all periods; ages with less are cut off.
 MIN_YEARS = 200.0
-AGE_WIDTH = 5.0
+#: With bands of five years the youngest women, who come at the lower end of theirs, get the rates of older
+#: ones: in a simulated registry 1.25 times what happened to those under 45; with two years, 1.08 times.
+AGE_WIDTH = 2.0
 
 
 def rates_of(
