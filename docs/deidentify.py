@@ -55,7 +55,8 @@ Who has the key or the private list can find a woman again: keep both away from 
   Without a patient number the study's UID stands for the woman. `--keep-dates` leaves dates as they are.
 - **Age** stays, from 90 years on as 090Y; computed from the birth date where the header has none. The birth date goes.
 - **Pixels** are copied byte for byte and not decoded; what hides in compressed streams (comments, application
-  segments, JP2 boxes, bytes after the end) becomes blank in place; comments of known encoders stay.
+  segments, JP2 boxes, bytes after the end, also of RLE segments) becomes blank in
+  place; comments of known encoders stay.
 - **Text in the pixels** is guarded, not read: objects that may show it are refused (table below). In single-frame
   objects letters in a row outside of the breast raise the flag `text_outside_breast_suspected`. Side markers are
   letters too: the flag says "look at it". `--blank-outside-breast` sets everything around the breast (widened by about
@@ -73,8 +74,8 @@ Who has the key or the private list can find a woman again: keep both away from 
 - Times of day match the log of a machine to those who have it. Maker, model and the machine's pseudonym stay.
 - Registry tables keep birth dates, moved: ages above 90 can be computed from them.
 - Vocabulary costs words: a maker or model that is not in `tables/words.csv` becomes OTHER. Add the word.
-- RLE segments and entropy-coded data are not searched for hidden bytes. A number that is valid where it stands is
-  believed (but a run of five digits of her numbers in a series or image number is removed).
+- Entropy-coded data are not searched for hidden bytes. A number that is valid where it stands is believed, unless it
+  holds five digits or more that are a number of hers (patient, accession and study number, birth date): then it goes.
 - Windows that are no numbers become empty, ages above 110 become 090Y: the flags of such objects may change. All
   other decisions of the gate stay (a test compares them).
 - Reports, presentation states, secondary captures and films are refused, not cleaned.

@@ -38,16 +38,26 @@ def test_a_second_run_says_the_same(tmp_path: Path) -> None:
 
 
 def test_an_unknown_profile_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    code, said = run(tmp_path, "--out", tmp_path / "out", "--profile", "mirai")
+    code, said = run(tmp_path / "in", "--out", tmp_path / "out", "--profile", "mirai")
     assert code == 2
     assert "mirai-dcmtk, mirai-pydicom, oncodata" in said
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_policy_is_refused(tmp_path: Path) -> None:
-    code, said = run(tmp_path, "--out", tmp_path / "out", "--policy", "everything")
+    code, said = run(tmp_path / "in", "--out", tmp_path / "out", "--policy", "everything")
     assert code == 2
     assert "screening" in said
+
+
+def test_an_output_among_the_sources_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    folder = build_dicom(tmp_path / "in", n_exams=1)
+    before = sorted(folder.rglob("*"))
+    for out in (folder, folder / "out"):
+        code, said = run(folder, "--out", out)
+        assert code == 2
+        assert "expected an output folder outside of the source" in said
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_a_missing_source_is_refused(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forescreen.dicom.comments import starts_frame, without_comments
+from forescreen.dicom.encode import ENCODERS
 
-from .builders import HTJ2K, JPEG_2000, JPEG_EXTENDED, JPEG_LOSSLESS, JPEG_LS, build_pixels, encode
+from .builders import HTJ2K, JPEG_2000, JPEG_EXTENDED, JPEG_LOSSLESS, JPEG_LS, RLE, build_pixels, encode
 
 TEXT = b"Quixandra 19600412"
 PIXELS = build_pixels(rows=64, columns=48)
@@ -113,3 +114,31 @@ def test_damaged_streams_keep_their_length(syntax: str, damage: list[tuple[float
 def test_anything_else_is_left_alone(data: bytes) -> None:
     if not starts_frame(data):
         assert without_comments(data) == data
+
+
+def test_what_follows_the_last_pixel_of_an_rle_segment_is_blank() -> None:
+    frame = ENCODERS[RLE](PIXELS, 12)
+    planted = frame + TEXT + b"\0" * (len(TEXT) % 2)
+    blank = without_comments(planted, rle_pixels=PIXELS.size)
+    assert len(blank) == len(planted)
+    assert TEXT not in blank
+    assert blank[: len(frame)] == frame
+
+
+def test_text_between_rle_segments_and_in_the_header_is_blank() -> None:
+    frame = ENCODERS[RLE](PIXELS, 12)
+    second = struct.unpack_from("<L", frame, 8)[0]
+    planted = bytearray(frame[:second] + b"Quixandra!" + frame[second:])
+    struct.pack_into("<L", planted, 8, second + 10)
+    planted[40:49] = b"Quixandra"  # offsets of segments that do not exist
+    blank = without_comments(bytes(planted), rle_pixels=PIXELS.size)
+    assert b"Quixandra" not in blank
+    assert blank[64:second] == frame[64:second]
+    assert blank[second + 10 :] == frame[second:]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x01" * 63, b"\xff" * 200, struct.pack("<16L", 2, 900, 64, *[0] * 13)]
+)
+def test_rle_that_cannot_be_followed_keeps_its_length(data: bytes) -> None:
+    assert len(without_comments(data, rle_pixels=100)) == len(data)

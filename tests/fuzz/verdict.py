@@ -106,8 +106,18 @@ def _difference(content: bytes, header: Header, loaded: Mammogram) -> str:
     return ""
 
 
-# What pydicom raises at values and VRs that it does not convert.
-_STRICTER = (KeyError, AttributeError, ValueError, NotImplementedError, OverflowError, TypeError, EOFError)
+# What pydicom raises at values and VRs that it does not convert. OSError: fragments of pixel data whose VR
+# was changed to SQ or UN, which it reads as a sequence; here (7FE0,0010) holds pixels whatever its VR says.
+_STRICTER = (
+    KeyError,
+    AttributeError,
+    ValueError,
+    NotImplementedError,
+    OverflowError,
+    TypeError,
+    EOFError,
+    OSError,
+)
 
 
 def _raw_text(ds: pydicom.Dataset, keyword: str) -> str:

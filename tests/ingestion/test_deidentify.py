@@ -172,8 +172,12 @@ def test_other_options_or_another_key_for_one_output_are_refused(tmp_path: Path)
 
 def test_places_inside_of_each_other_are_refused(tmp_path: Path) -> None:
     source = build_folder(tmp_path / "in")
-    with pytest.raises(ConfigError, match="one inside of the other"):
+    with pytest.raises(ConfigError, match="output folder outside of the source, found one inside of it"):
         run(source, source / "out")
+    with pytest.raises(ConfigError, match="a source outside of the output folder"):
+        run(source, tmp_path)
+    with pytest.raises(InputError, match="SOURCE: expected a folder of DICOM files, found a file"):
+        run(next(path for path in source.rglob("*") if path.is_file()), tmp_path / "out")
     with pytest.raises(ConfigError, match="a key in it"):
         deidentify_folder(source, tmp_path / "out", pseudonyms=KEYED, private=tmp_path / "out" / "p" / "x")
 

@@ -66,7 +66,7 @@ def test_a_folder_gives_the_numbers_of_the_store_made_from_it(tmp_path: Path) ->
     folder = build_dicom(tmp_path / "in", n_exams=1)
     ingest_dicom(folder, tmp_path / "store", geometry=SMALL)
     from_store = store_table(Store.open(tmp_path / "store").manifest)
-    from_folder = folder_table(folder, pseudonyms=AS_GIVEN)
+    from_folder = folder_table(folder, pseudonyms=AS_GIVEN).table
     pd.testing.assert_frame_equal(from_folder, from_store)
 
 
@@ -75,7 +75,7 @@ def test_a_raw_image_is_measured_by_volume_beside_the_others_and_not_averaged_wi
 ) -> None:
     folder = build_dicom(tmp_path / "in", n_exams=1)
     build_raw_file(folder / "raw.dcm")
-    table = folder_table(folder, pseudonyms=AS_GIVEN)
+    table = folder_table(folder, pseudonyms=AS_GIVEN).table
     exams = rows(table, "exam").set_index("method")
     assert list(exams.index) == ["area-v1", "volumetric-v1"]
     assert (exams["exam_id"] == "e0").all()
@@ -89,7 +89,7 @@ def test_denser_raw_images_are_denser(tmp_path: Path) -> None:
     percents = []
     for blob in (0.1, 0.4, 0.8):
         build_raw_file(tmp_path / f"{blob}" / "raw.dcm", blob=blob)
-        table = folder_table(tmp_path / f"{blob}", pseudonyms=AS_GIVEN)
+        table = folder_table(tmp_path / f"{blob}", pseudonyms=AS_GIVEN).table
         percents.append(float(rows(table, "exam")["percent"].iloc[0]))
     assert percents == sorted(percents)
 
@@ -123,7 +123,7 @@ def test_a_raw_image_that_physics_cannot_read_says_why(
         np.rint(exposure).astype(np.uint16),
         replace(described, **changes),  # type: ignore[arg-type]
     )
-    row = folder_table(tmp_path / "in", pseudonyms=AS_GIVEN).iloc[0]
+    row = folder_table(tmp_path / "in", pseudonyms=AS_GIVEN).table.iloc[0]
     assert words in row["refused"]
     assert row["method"] == ""
 
@@ -132,10 +132,21 @@ def test_with_a_key_neither_numbers_nor_file_names_are_told(tmp_path: Path) -> N
     folder = build_dicom(tmp_path / "in", n_exams=1)
     build_raw_file(folder / "PLANTED^NAME.dcm")
     build_raw_file(folder / "PLANTED^SECOND.dcm", pixel_spacing=False)
-    text = folder_table(folder, pseudonyms=Pseudonyms(b"k" * 32)).to_csv()
+    text = folder_table(folder, pseudonyms=Pseudonyms(b"k" * 32)).table.to_csv()
     assert "volumetric-v1" in text
     assert "PLANTED" not in text
     assert "w-e0" not in text
+
+
+def test_every_file_of_a_folder_is_used_or_refused(tmp_path: Path) -> None:
+    folder = build_dicom(tmp_path / "in", n_exams=1)
+    (folder / "note.txt").write_text("no image")
+    build_raw_file(folder / "raw.dcm")
+    found = folder_table(folder, pseudonyms=AS_GIVEN)
+    named = [*found.used, *(refusal.file for refusal in found.refusals)]
+    files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    assert sorted(named) == sorted(files)
+    assert [(refusal.file, refusal.code) for refusal in found.refusals] == [("note.txt", "not_dicom")]
 
 
 def test_a_folder_without_mammograms_is_refused(tmp_path: Path) -> None:

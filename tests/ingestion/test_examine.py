@@ -193,6 +193,15 @@ def test_a_large_bright_muscle_is_not_taken_for_air(tmp_path: Path) -> None:
     assert found.orientation.chest_wall is Side.LEFT
 
 
+def test_a_breast_of_one_grey_is_refused_for_its_contrast(tmp_path: Path) -> None:
+    row, column = np.mgrid[-1:1:1248j, 0:1:960j]
+    flat = np.where(row**4 / 0.95 + (column / 0.75) ** 4 < 1, 0.7, 0.0).astype(np.float32)
+    spacing = {"PixelSpacing": [0.1, 0.1], "ImagerPixelSpacing": [0.1, 0.1]}
+    found = refused(build_file(tmp_path, picture=flat, changes=spacing))
+    assert found.code == "low_dynamic_range"
+    assert "expected contrast within the breast, found one value" in found.message
+
+
 def test_messages_of_the_pixels_name_no_woman(tmp_path: Path) -> None:
     message = refused(build_file(tmp_path, chest_wall="right")).message
     for secret in ("W0001", "A0001", "Doe", str(tmp_path)):

@@ -1,4 +1,4 @@
-"""`forescreen density`: store or DICOM folder → density.csv."""
+"""`forescreen density`: store or DICOM folder → density.csv, and density-refused.csv for a folder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ def run(*, source: Path, out: Path, identity: str, workers: int) -> None:
         from ..files import write_csv
         from ..images.store import Store
         from ..ingestion.density import folder_table, store_table
+        from ..ingestion.listing import listing_path, private_folder, write_refused
+        from ..ingestion.places import keep_apart
         from .identity import choose
 
         if not source.is_dir():
@@ -23,14 +25,16 @@ def run(*, source: Path, out: Path, identity: str, workers: int) -> None:
             )
         started = time.monotonic()
         if (source / "geometry.json").exists():
-            table = store_table(Store.open(source).manifest)
+            table, refused = store_table(Store.open(source).manifest), None
         else:
-            table = folder_table(
-                source,
-                pseudonyms=choose(identity, out.parent),
-                workers=workers or default_workers(),
-                track=make_track(),
+            keep_apart(source, out)
+            pseudonyms = choose(identity, out.parent)
+            found = folder_table(
+                source, pseudonyms=pseudonyms, workers=workers or default_workers(), track=make_track()
             )
+            table, refused = found.table, out.with_name(f"{out.stem}-refused.csv")
+            private = listing_path(private_folder(out), out.with_suffix(""))
+            write_refused(refused, private, found.refusals, used=found.used, pseudonyms=pseudonyms)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_csv(out, table)
         exams = table[table["level"] == "exam"]
@@ -40,6 +44,7 @@ def run(*, source: Path, out: Path, identity: str, workers: int) -> None:
                 "exams": exams["exam_id"].nunique(),
                 "views": int((table["level"] == "view").sum()),
                 "not measured": int((table["refused"] != "").sum()),
+                "refused": "see the store" if refused is None else len(found.refusals),
                 "median %": {
                     str(method): round(float(own["percent"].median()), 1)
                     for method, own in exams.groupby("method")
@@ -48,3 +53,5 @@ def run(*, source: Path, out: Path, identity: str, workers: int) -> None:
             seconds=time.monotonic() - started,
         )
         say(f"table     {show_path(out)}")
+        if refused is not None:
+            say(f"refused   {show_path(refused)}")

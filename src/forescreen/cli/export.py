@@ -17,8 +17,10 @@ def run(
         from ..dicom.profiles import find_profile
         from ..files import plain
         from ..ingestion.export import Hanging, export_dicom
+        from ..ingestion.places import keep_apart
         from .identity import choose
 
+        keep_apart(source, out)  # before a key is made in the wrong place
         chosen = find_profile(profile)
         started = time.monotonic()
         summary = export_dicom(

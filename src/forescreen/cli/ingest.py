@@ -27,6 +27,7 @@ def run(
         from ..files import plain
         from ..images.geometry import Geometry
         from ..ingestion.listing import listing_path, private_folder
+        from ..ingestion.places import keep_apart
         from ..ingestion.run import ingest_dicom, ingest_table
         from .identity import choose
 
@@ -34,6 +35,7 @@ def run(
             raise InputError(
                 expected="a folder of DICOM files or a CSV of images", found="no such path", where=str(source)
             )
+        keep_apart(source, out)  # before a key is made in the wrong place
         accepted = load_policy(policy)
         if source.suffix.lower() == ".csv" and policy != "screening":
             raise ConfigError(

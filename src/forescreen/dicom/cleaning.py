@@ -46,8 +46,6 @@ _AGE = re.compile(r"\d{3}[DWMY]", flags=re.ASCII | re.IGNORECASE)
 _PATIENT_AGE = tag_of("PatientAge")
 _DESCRIPTOR = tag_of("LUTDescriptor")
 _CODE_VALUE = tag_of("CodeValue")
-# Numbers of a person's choosing: hers must not stand in them.
-_RUNNING = frozenset(tag_of(k) for k in ("SeriesNumber", "AcquisitionNumber", "InstanceNumber"))
 
 
 @dataclass(kw_only=True)
@@ -142,8 +140,8 @@ class Cleaner:
         """A decimal or integer string, at most as long as its VR may be; "" for anything else."""
         if not _DECIMAL.fullmatch(text):
             return ""
-        if rule.tag in _RUNNING and any(digits in self.her_numbers for digits in re.findall(r"\d{5,}", text)):
-            return ""
+        if any(digits in self.her_numbers for digits in re.findall(r"\d{5,}", text)):
+            return ""  # whatever it is called, it is a number of hers
         value = float(text)
         if not math.isfinite(value):
             return ""

@@ -4,7 +4,7 @@ In: the bytes of one encapsulated frame. Out: the same number of bytes, in which
 the picture is blank: the picture decodes to the same pixels, and offsets into the stream stay right.
 
 Source: ISO 10918-1 annex B and ISO 14495-1 annex C (JPEG and JPEG-LS markers), ISO 15444-1 annexes A
-(codestream) and I (JP2 boxes).
+(codestream) and I (JP2 boxes), PS3.5 annex G (RLE).
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ def starts_frame(fragment: bytes) -> bool:
     return fragment.startswith((JPEG_START, CODESTREAM_START, JP2_START))
 
 
-def without_comments(frame: bytes) -> bytes:
+def without_comments(frame: bytes, *, rle_pixels: int = 0) -> bytes:
     """`frame` with blanks where text may hide. A stream that cannot be followed stays as it is.
 
-    Not looked into: RLE segments, entropy-coded data.
+    `rle_pixels`: for RLE, the pixels of a frame; what follows the last of them in a segment becomes 0.
+    Not looked into: entropy-coded data.
     """
     blank = bytearray(frame)
+    if rle_pixels:
+        _rle(blank, rle_pixels)
+        return bytes(blank)
     if frame.startswith(JPEG_START):
         _jpeg(blank, 0)
     elif frame.startswith(CODESTREAM_START):
@@ -72,6 +76,28 @@ def _jpeg(data: bytearray, at: int) -> None:
             at = found.start()
     if data[at : at + 2] == b"\xff\xd9":
         _blank(data, at + 2, len(data))
+
+
+def _rle(data: bytearray, n_pixels: int) -> None:
+    """PS3.5 annex G: a header of 64 bytes, then segments of PackBits, one byte of each pixel per segment."""
+    if len(data) < 64:
+        return
+    n_segments, *offsets = struct.unpack_from("<16L", data)
+    starts = offsets[:n_segments]
+    if not 1 <= n_segments <= 15 or starts[0] < 64 or sorted(starts) != starts or starts[-1] > len(data):
+        return
+    _blank(data, 4 + 4 * n_segments, starts[0])
+    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+        at, left = start, n_pixels
+        while left > 0 and at < end:
+            code = data[at]
+            if code < 128:  # that many bytes as they are, and one
+                at, left = at + code + 2, left - code - 1
+            elif code > 128:  # the next byte, several times
+                at, left = at + 2, left - 257 + code
+            else:
+                at += 1
+        _blank(data, min(at, end), end)
 
 
 def _needed(payload: bytes, marker: int) -> int:

@@ -44,6 +44,7 @@ from .elements import (
 )
 from .encode import ENCODERS
 from .guard import METHOD_TEXT, OVERLAY_BITS, guard, pixel_bytes, refusal
+from .syntaxes import RLE
 from .tags import Header, parse_header
 from .values import WANTED, tag_of
 from .write import derived_uid, file_head
@@ -232,11 +233,16 @@ def _items(source: BinaryIO, header: Header, pixels: PixelData) -> Iterator[byte
         fragment = source.read(length)
         if len(fragment) < length:
             raise refusal("truncated_file", f"{length} bytes of a fragment", str(len(fragment)))
+        if header.transfer_syntax == RLE:  # one fragment per frame (PS3.5 G.2)
+            n_pixels = (header.rows or 0) * (header.columns or 0)
+            yield _item(without_comments(fragment, rle_pixels=n_pixels))
+            continue
         if group and starts_frame(fragment):
             yield from _frame(group)
             group = []
         group.append(fragment)
-    yield from _frame(group)
+    if group:
+        yield from _frame(group)
     yield struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
 
 

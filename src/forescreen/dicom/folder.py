@@ -329,8 +329,9 @@ def _named(error: DicomError, file: MammogramFile) -> DicomError:
 
 
 def _pixel_flags(stored: np.ndarray, shown: np.ndarray) -> tuple[str, ...]:
-    sample = np.ascontiguousarray(shown[::4, ::4])
-    sampled_range = int(stored[::4, ::4].max()) - int(stored[::4, ::4].min())
+    # Copies: what lies side by side is gone through three times as fast, and twice.
+    sample, stored_sample = (np.ascontiguousarray(values[::4, ::4]) for values in (shown, stored))
+    sampled_range = int(stored_sample.max()) - int(stored_sample.min())
     shown_range = float(sample.max() - sample.min())
     if sampled_range < MIN_STORED_RANGE or shown_range < MIN_SHOWN_RANGE:
         stored_range = int(stored.max()) - int(stored.min())

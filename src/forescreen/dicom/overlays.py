@@ -20,6 +20,8 @@ from .elements import Element, read_elements
 from .read import unreadable
 from .walk import Located
 
+#: Kind of a plane that lies in the pixel cells.
+EMBEDDED = "embedded"
 #: The most pixels an overlay may have: that of an image.
 MAX_PIXELS = 200_000_000
 _GROUPS = range(0x6000, 0x6020, 2)
@@ -35,7 +37,8 @@ _WANTED = frozenset(
 class Overlay:
     """One plane. `top` and `left` are where its first pixel lies, 0 being the image's first; may be negative.
 
-    `kind` is G (graphics) or R (region of interest).
+    `kind` is G (graphics), R (region of interest), or EMBEDDED: a plane in unused bits of the pixel cells
+    (retired), of which only the existence is told and `bits` is empty.
     """
 
     kind: str
@@ -62,6 +65,8 @@ def read_overlays(path: Path | Located) -> tuple[Overlay, ...]:
 def _overlay(by_tag: dict[int, Element], group: int, order: str) -> Overlay | None:
     rows, columns = _number(by_tag, group | _ROWS, order), _number(by_tag, group | _COLUMNS, order)
     data = by_tag.get(group | _DATA)
+    if data is None and _number(by_tag, group | _POSITION, order):
+        return Overlay(EMBEDDED, 0, 0, np.zeros((0, 0), dtype=bool))
     if not rows or not columns or data is None or rows * columns > MAX_PIXELS:
         return None
     raw = data.value

@@ -18,7 +18,7 @@ from jaxtyping import UInt8, UInt16
 
 from ..errors import ConfigError, DicomError
 from .dcmtk_grey import MinMax, NoVoi, Pixels, Voi, render
-from .overlays import Overlay
+from .overlays import EMBEDDED, Overlay
 from .pixels import PROFILE, present
 from .profile_rules import (
     PydicomRule,
@@ -242,15 +242,19 @@ _NOT_INVERTED = "MONOCHROME1 is not inverted: dense tissue is dark"
 
 def _dcmtk(pixels: Pixels, header: Header, overlays: tuple[Overlay, ...], voi: Voi) -> _Made:
     grey = header.grayscale
-    made = render(pixels, grey, voi, overlays=overlays)
+    drawn = tuple(overlay for overlay in overlays if overlay.kind != EMBEDDED)
+    made = render(pixels, grey, voi, overlays=drawn)
     notes = list(_ge_notes(header, made.voi))
     if made.voi == "min-max SIGMOID":
         notes.append("the header's SIGMOID is applied to the min-max window")
     if made.inverse != (grey.photometric == "MONOCHROME1"):
         notes.append(f"PresentationLUTShape {grey.presentation_shape} overrules {grey.photometric}")
     notes.extend(_padding_notes(header, made.voi))
-    if overlays:
-        notes.append(f"overlay planes drawn into the picture: {len(overlays)}")
+    if drawn:
+        notes.append(f"overlay planes drawn into the picture: {len(drawn)}")
+    if len(drawn) < len(overlays):
+        left_out = len(overlays) - len(drawn)
+        notes.append(f"overlay planes inside the pixel cells, which DCMTK draws, left out: {left_out}")
     return _Made(made.pixels, made.voi, made.inverse, notes=tuple(notes))
 
 

@@ -107,7 +107,7 @@ def _values(cells: np.ndarray, header: Header) -> Stored:
         values = values & np.uint16(0xFFFF & ~overlays)
     if signed:
         return _sign_extended(values, grey.bits_allocated or 16, bits)
-    if bits < 16 and int(values.max()) >= 1 << bits:
+    if bits < 8 * cells.dtype.itemsize and int(values.max()) >= 1 << bits:  # full cells cannot say more
         raise undecodable(f"values of {bits} bits", f"the value {int(values.max())}")
     return values
 

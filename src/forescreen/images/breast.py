@@ -22,6 +22,7 @@ from scipy import ndimage
 from ..errors import ExamError
 from .air import MARGIN, air_levels, find_image, fit_air
 from .plausibility import WORST, likeness
+from .squares import narrowed, widened
 
 #: Long side of the image in which the breast is looked for: 0.8 mm on a 30 cm detector.
 WORKING_SIDE = 360
@@ -86,13 +87,16 @@ class BreastRegion:
         left, right = self._span(np.asarray(self.mask.any(axis=0)), self.image_shape[1])
         return top, bottom, left, right
 
-    def at_full_size(self) -> Bool[np.ndarray, "image_row image_column"]:
-        """The mask with one pixel per image pixel."""
-        rows, columns = (
-            np.minimum(np.arange(size) // self.factor, blocks - 1)
-            for size, blocks in zip(self.image_shape, self.mask.shape, strict=True)
+    def at_full_size(
+        self, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> Bool[np.ndarray, "image_row image_column"]:
+        """The mask with one pixel per image pixel, of the whole image or of these rows and columns."""
+        row, column = (
+            np.minimum(np.arange(size)[part] // self.factor, blocks - 1)
+            for size, blocks, part in zip(self.image_shape, self.mask.shape, (rows, columns), strict=True)
         )
-        full: np.ndarray = self.mask[rows][:, columns]
+        # Wide rows first, so that the larger step copies whole rows.
+        full: np.ndarray = self.mask.take(column, axis=1).take(row, axis=0)
         return full
 
     def _span(self, has_breast: Bool[np.ndarray, "block"], size: int) -> tuple[int, int]:
@@ -147,7 +151,7 @@ def _refined(
     penalty: float,
 ) -> tuple[Bool[np.ndarray, "row column"], float, float]:
     """What rises above the air around a region; its Dice with what rises three times as high; its penalty."""
-    air = fit_air(values, image & ~ndimage.maximum_filter(region, size=7))
+    air = fit_air(values, image & ~widened(region, 3))
     above = values - air.surface
     if air.margin > MARGIN:  # noisy air
         above = ndimage.uniform_filter(above, 3)
@@ -159,7 +163,7 @@ def _refined(
         return region, 0.0, WORST
     odd = _penalty(better, values, image)
     if odd > penalty + ALIKE:  # something may hang on it: stay near to what looked like a breast
-        near = ndimage.maximum_filter(region, size=2 * round(REACH * side) + 1)
+        near = widened(region, round(REACH * side))
         better = _largest_region((above > air.margin) & near, half)
         if better is None:
             return region, 0.0, WORST
@@ -254,9 +258,15 @@ def block_mean(pixels: Float[np.ndarray, "row column"], factor: int) -> Float[np
     """Mean of each whole block. Strided sums: several times faster than a mean over two axes."""
     n_rows, n_columns = (size // factor * factor for size in pixels.shape)
     whole = pixels[:n_rows, :n_columns]
-    tall = sum((whole[i::factor] for i in range(1, factor)), whole[0::factor].astype(np.float32))
-    both = sum((tall[:, i::factor] for i in range(1, factor)), tall[:, 0::factor].copy())
-    return np.asarray(both / np.float32(factor**2), dtype=np.float32)
+    # In place, in the wider of single precision and that of the pixels.
+    tall = whole[0::factor].astype(np.float32).astype(np.result_type(np.float32, pixels), copy=False)
+    for i in range(1, factor):
+        tall += whole[i::factor]
+    both = tall[:, 0::factor].copy()
+    for i in range(1, factor):
+        both += tall[:, i::factor]
+    both /= np.float32(factor**2)
+    return both.astype(np.float32, copy=False)
 
 
 def _without_frame(small: Float[np.ndarray, "row column"]) -> Float[np.ndarray, "row column"]:
@@ -273,18 +283,48 @@ def _without_frame(small: Float[np.ndarray, "row column"]) -> Float[np.ndarray, 
 
 def _largest_region(mask: Bool[np.ndarray, "row column"], half: int) -> Bool[np.ndarray, "row column"] | None:
     """Largest component after an opening, grown back into `mask`, without holes; None if none is left."""
-    side = 2 * half + 1
-    core = ndimage.minimum_filter(mask, size=side, mode="constant", cval=0)
-    labels, n_regions = ndimage.label(core)
-    if n_regions == 0:
+    core = narrowed(mask, half, beyond=False)
+    if not core.any():
         return None
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    region = ndimage.maximum_filter(labels == sizes.argmax(), size=side + 2) & mask
-    outside, _ = ndimage.label(~region)
-    rim = np.unique(np.concatenate([outside[0], outside[-1], outside[:, 0], outside[:, -1]]))
-    open_air = np.zeros(int(outside.max()) + 1, dtype=bool)
-    open_air[rim] = np.bincount(outside.ravel(), minlength=open_air.size)[rim] >= NOTCH * mask.size
+    box = _box(core, margin=0)
+    labels, n_regions = ndimage.label(core[box])
+    if n_regions > 1:
+        sizes = np.bincount(labels.ravel())
+        sizes[0] = 0
+        core = np.zeros_like(core)
+        core[box] = labels == sizes.argmax()
+    return _without_holes(widened(core, half + 1) & mask)
+
+
+def _without_holes(region: Bool[np.ndarray, "row column"]) -> Bool[np.ndarray, "row column"]:
+    """A region with the background that is cut off from the edge of the picture, or nearly so (NOTCH)."""
+    n_rows, n_columns = region.shape
+    # A box with a line of background around the region tells all: what touches such a line holds a whole row
+    # or column of the picture, which is more than a notch where the picture has at most 1 / NOTCH of them.
+    assert max(region.shape) * NOTCH < 1
+    box = _box(region, margin=1)
+    rows, columns = box
+    outside, _ = ndimage.label(~region[box])
+    sizes = np.bincount(outside.ravel())
+    open_air = np.zeros(sizes.size, dtype=bool)
+    edges = (
+        (outside[0], rows.start > 0),
+        (outside[-1], rows.stop < n_rows),
+        (outside[:, 0], columns.start > 0),
+        (outside[:, -1], columns.stop < n_columns),
+    )
+    for edge, is_beside in edges:
+        open_air[edge] |= is_beside | (sizes[edge] >= NOTCH * region.size)
     open_air[0] = False
-    filled: np.ndarray = ~open_air[outside]
+    filled = np.zeros_like(region)
+    filled[box] = ~open_air[outside]
     return filled
+
+
+def _box(mask: Bool[np.ndarray, "row column"], *, margin: int) -> tuple[slice, slice]:
+    """Smallest rectangle around a mask that is not empty, widened by `margin` within the picture."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        slice(max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0])),
+        slice(max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1])),
+    )

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -107,12 +108,14 @@ def measure_area(
     *,
     spacing_mm: tuple[float, float] | None,
     flags: tuple[str, ...] = (),
+    blocks: Float[np.ndarray, "block_row block"] | None = None,
 ) -> DenseArea:
     """Percent density, dense and breast area of one view.
 
     `pixels` are presentation values, bright = dense, of any gain and offset; `muscle` lies on the grid of
     `region` and is all False in CC views; `spacing_mm` None leaves the areas unknown. `flags` go
-    into the record, with the region's warnings and those of FLAGS. Not accepted: raw images (for processing).
+    into the record, with the region's warnings and those of FLAGS. `blocks` is their `block_mean` where it is
+    at hand. Not accepted: raw images (for processing).
     Raises ExamError when air is brighter than the breast, too little breast remains or it has no contrast.
     """
     if region.bright_air:
@@ -122,7 +125,7 @@ def measure_area(
             where="percent density",
             remedy="Give presentation values, inverted where the image is",
         )
-    tissue = find_tissue(pixels, region, muscle, chest_wall)
+    tissue = find_tissue(pixels, region, muscle, chest_wall, blocks=blocks)
     model = area_model()
     flags = (*flags, *(warning for warning in region.warnings if warning not in flags))
     probability = np.zeros(region.mask.shape, np.float32)
@@ -151,8 +154,11 @@ def find_tissue(
     region: BreastRegion,
     muscle: Bool[np.ndarray, "block_row block_column"],
     chest_wall: Side,
+    *,
+    blocks: Float[np.ndarray, "block_row block"] | None = None,
 ) -> Tissue:
-    """The numbers that tell dense tissue from fat, for each block of breast. Raises as `measure_area`."""
+    """The numbers that tell dense tissue from fat, for each block of breast. Takes and raises what
+    `measure_area` does."""
     inside = region.mask & ~muscle
     n_blocks = int(inside.sum())
     if n_blocks < SMALLEST:
@@ -163,7 +169,8 @@ def find_tissue(
         )
     rows, columns = np.flatnonzero(region.mask.any(axis=1)), np.flatnonzero(region.mask.any(axis=0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    small, breast, seen = block_mean(pixels, region.factor)[box], region.mask[box], inside[box]
+    small = (block_mean(pixels, region.factor) if blocks is None else blocks)[box]
+    breast, seen = region.mask[box], inside[box]
     size = math.sqrt(n_blocks)
     depth = skin_depth(breast, chest_wall) / size
     core = seen & (depth > RIM)
@@ -173,10 +180,9 @@ def find_tissue(
     if not upper > lower:
         raise ExamError(expected="contrast in the breast", found="none", where="percent density")
     grey = (small - lower) / (upper - lower)
-    fine = mean_around(grey, seen, FINE * size)
+    (fine,) = means_around([grey], seen, FINE * size)
     above_fat = fine - _fat(fine, depth, seen)
-    brightness = mean_around(above_fat, seen, NEAR * size)
-    square = mean_around(above_fat**2, seen, NEAR * size)
+    brightness, square = means_around([above_fat, above_fat**2], seen, NEAR * size)
     contrast = np.log(np.sqrt(np.maximum(square - brightness**2, 0)) + GRAIN)
     typical = float(contrast[core].mean())
     of_image = (
@@ -199,9 +205,14 @@ def skin_depth(breast: Bool[np.ndarray, "row column"], chest_wall: Side) -> Floa
     last = np.where(flipped.any(axis=1), flipped.shape[1] - np.argmax(flipped[:, ::-1], axis=1), 0)
     flipped = np.arange(flipped.shape[1]) < last[:, None]
     solid = flipped if chest_wall is Side.LEFT else flipped[:, ::-1]
-    distance: np.ndarray = ndimage.distance_transform_edt(solid)
+    # From the nearest block of air, whose place costs less to find than scipy's own distance to it.
+    at: np.ndarray = ndimage.distance_transform_edt(solid, return_distances=False, return_indices=True)
     left = beyond[1][0]
-    return distance[1:-1, left : left + n_columns].astype(np.float32)
+    row, column = at[:, 1:-1, left : left + n_columns]
+    row -= np.arange(1, 1 + row.shape[0], dtype=row.dtype)[:, None]
+    column -= np.arange(left, left + n_columns, dtype=column.dtype)
+    distance: np.ndarray = np.sqrt((row * row + column * column).astype(np.float64))
+    return distance.astype(np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -227,17 +238,30 @@ def _fat(
     """Grey of fat at each depth: a low quantile in rings of equal size, rising inwards."""
     order = np.argsort(depth[seen], kind="stable")
     at, value = depth[seen][order], grey[seen][order]
-    rings = np.array_split(np.arange(at.size), RINGS)
-    level = np.array([np.quantile(value[ring], FAT_QUANTILE) for ring in rings])
+    level = _of_rings(value, lambda rings: np.quantile(rings, FAT_QUANTILE, axis=1))
     level = ndimage.gaussian_filter1d(np.maximum.accumulate(level), 1.0, mode="nearest")
-    middles = [float(np.median(at[ring])) for ring in rings]
+    middles = _of_rings(at, lambda rings: np.median(rings, axis=1))
     return np.asarray(np.interp(depth, middles, level), dtype=np.float32)
 
 
-def mean_around(
-    values: Float[np.ndarray, "row column"], seen: Bool[np.ndarray, "row column"], sigma: float
-) -> Float[np.ndarray, "row column"]:
-    """Gaussian mean over what is seen, in the precision of the values; nothing else counts."""
-    weight = ndimage.gaussian_filter(seen.astype(values.dtype), sigma)
-    total = ndimage.gaussian_filter(np.where(seen, values, values.dtype.type(0)), sigma)
-    return np.asarray(total / np.maximum(weight, 1e-6))
+def _of_rings(
+    ordered: Float[np.ndarray, "block"], of_rows: Callable[[np.ndarray], np.ndarray]
+) -> Float[np.ndarray, "ring"]:
+    """A number of each of RINGS parts of one size; the first ones hold one block more where it does not go
+    up, so that there are at most two tables of rows."""
+    size, n_larger = divmod(ordered.size, RINGS)
+    end = n_larger * (size + 1)
+    parts = ordered[:end].reshape(-1, size + 1), ordered[end:].reshape(-1, size)
+    return np.concatenate([of_rows(part) for part in parts if part.size])
+
+
+def means_around(
+    pictures: Sequence[Float[np.ndarray, "row column"]],
+    seen: Bool[np.ndarray, "row column"],
+    sigma: float,
+) -> list[Float[np.ndarray, "row column"]]:
+    """Gaussian mean of each picture over what is seen, in the precision of the values."""
+    kind = pictures[0].dtype
+    weight = np.maximum(ndimage.gaussian_filter(seen.astype(kind), sigma), 1e-6)
+    totals = (ndimage.gaussian_filter(np.where(seen, values, kind.type(0)), sigma) for values in pictures)
+    return [np.asarray(total / weight) for total in totals]

@@ -22,6 +22,7 @@ from scipy import ndimage
 
 from .breast import BreastRegion, block_mean
 from .orient import Side
+from .squares import narrowed
 
 #: Share of linear grey (2nd to 98th percentile) in the mean of grey and rank that is searched.
 LINEAR = 0.75
@@ -68,10 +69,15 @@ class PectoralMuscle:
 
 
 def find_pectoral(
-    pixels: Float[np.ndarray, "row column"], region: BreastRegion, chest_wall: Side
+    pixels: Float[np.ndarray, "row column"],
+    region: BreastRegion,
+    chest_wall: Side,
+    *,
+    blocks: Float[np.ndarray, "block_row block"] | None = None,
 ) -> PectoralMuscle:
-    """The pectoral muscle of an MLO view, head upwards; `pixels` are those `region` was found in."""
-    small = block_mean(pixels, region.factor)
+    """The pectoral muscle of an MLO view, head upwards; `pixels` are those `region` was found in, `blocks`
+    their `block_mean`, where it is at hand."""
+    small = block_mean(pixels, region.factor) if blocks is None else blocks
     if region.bright_air:
         small = -small
     breast = region.mask
@@ -134,22 +140,26 @@ def _best_line(
     """Angle of the normal (radians) and distance from the upper left corner of the best straight border."""
     height = breast.shape[0]
     sigma = BAND * height
+    # Beyond the skin all is 0: as far as the mean reaches (4 sigma) is far enough.
+    end = int(np.flatnonzero(breast.any(axis=0))[-1]) + 2 + math.ceil(4 * sigma)
+    grey, breast = grey[:, :end], breast[:, :end]
     weight = ndimage.gaussian_filter(breast.astype(np.float32), sigma)
     smooth = ndimage.gaussian_filter(np.where(breast, grey, 0), sigma) / np.maximum(weight, 1e-3)
     scale = 2.5 * sigma / FULL_STEP
     across, down = np.gradient(smooth, axis=1) * scale, np.gradient(smooth, axis=0) * scale
     # The breast gets darker towards the skin, in the same direction: the skin zone has no say.
-    depth = 2 * round(SKIN * height) + 1
-    inner = ndimage.minimum_filter(breast, size=depth, mode="nearest")
+    inner = narrowed(breast, round(SKIN * height))
     y, x = (2 * i for i in np.nonzero(inner[::2, ::2]))  # every second pixel tells as much
     if y.size == 0:
         return None
-    across, down, grey = across[y, x], down[y, x], smooth[y, x]
+    across, down, grey = (values[y, x].astype(np.float64) for values in (across, down, smooth))
+    y, x = y.astype(np.float64), x.astype(np.float64)
     best, found = 0.0, None
     for degrees in ANGLES:
         angle = math.radians(degrees)
-        bins = ((x * np.cos(angle) + y * np.sin(angle)) / BIN).astype(np.intp)
-        step = np.clip(-(across * np.cos(angle) + down * np.sin(angle)), -1, 1)
+        cos, sin = np.cos(angle), np.sin(angle)
+        bins = ((x * cos + y * sin) / BIN).astype(np.intp)
+        step = np.clip(-(across * cos + down * sin), -1, 1)
         n = np.bincount(bins).astype(np.float64)
         total, sums = np.bincount(bins, step), np.bincount(bins, grey)
         # Grey of the whole wedge and of a band beyond it.
@@ -158,7 +168,7 @@ def _best_line(
         n_beyond, beyond = n_wedge[ahead] - n_wedge, wedge[ahead] - wedge
         contrast = wedge / np.maximum(n_wedge, 1) - beyond / np.maximum(n_beyond, 1)
         distance = BIN * (np.arange(n.size) + 0.5)
-        meets = (distance < LOWEST_END * height * np.sin(angle)) & (distance > NEAREST * height)
+        meets = (distance < LOWEST_END * height * sin) & (distance > NEAREST * height)
         meets &= n_wedge <= LARGEST * y.size
         # Long and steady lines, with a wedge brighter than what lies beyond.
         score = total / np.sqrt(np.maximum(n, SHORTEST * height)) * np.clip(contrast / FULL_CONTRAST, 0.2, 1)

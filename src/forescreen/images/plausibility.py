@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import ndimage
+
+from .squares import narrowed, widened
 
 #: Depth of the strips at either side of the region, share of its width.
 STRIP = 0.04
@@ -71,9 +72,9 @@ def likeness(
     box = region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     depth = max(1, round(STRIP * box.shape[1]))
     sides = float(box[:, :depth].mean()), float(box[:, -depth:].mean())
-    air = image & (values < BRIGHT) & ~ndimage.maximum_filter(region, size=2 * RIM + 1)
+    air = image & (values < BRIGHT) & ~widened(region, RIM)
     outside = _spread(values[air])
-    core = values[ndimage.minimum_filter(region, size=2 * RIM + 1, mode="nearest")]
+    core = values[narrowed(region, RIM)]
     inside = _spread(core)
     return Likeness(
         share=float(region.mean()),

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, UInt16
 
 from ..errors import ExamError
 from ..records import STANDARD_VIEWS, Density, Exam, Mammogram, View
-from .breast import WARNINGS, BreastRegion, find_breast
+from .breast import WARNINGS, BreastRegion, block_mean, find_breast
 from .density import measure_area
 from .geometry import Geometry, Placement, resample
 from .intensity import Anchors, find_anchors
@@ -87,12 +87,12 @@ def prepare_mammogram(
     mammogram: Mammogram,
     geometry: Geometry,
     *,
-    seen: tuple[BreastRegion, Orientation] | None = None,
+    seen: tuple[BreastRegion, Orientation, Anchors] | None = None,
 ) -> PreparedView:
-    """One mammogram on the canvas. Raises ExamError if it shows no breast.
+    """One mammogram on the canvas. Raises ExamError if it shows no breast, or one without contrast.
 
-    `seen` are its breast and chest wall where they were found before: what they say about the header is
-    then among the mammogram's flags.
+    `seen` are its breast, chest wall and anchors where they were found before: what they say about the
+    header is then among the mammogram's flags.
     """
     flags = list(mammogram.flags)
     if seen is None:
@@ -104,8 +104,9 @@ def prepare_mammogram(
             _add(flags, "laterality_conflict_pixels")
         for warning in region.warnings:
             _add(flags, warning)
+        anchors = breast_anchors(mammogram, region)
     else:
-        region, orientation = seen
+        region, orientation, anchors = seen
 
     spacing = mammogram.spacing_mm
     if spacing is None:
@@ -114,9 +115,6 @@ def prepare_mammogram(
     row_mm, column_mm = spacing or (guess, guess)
 
     inside, values = _cut_out(mammogram, region)
-    # Percentiles of every eighth row of a large breast are those of all rows to three digits.
-    step = 8 if inside.size > 100_000 else 1
-    anchors = find_anchors(values[::step][inside[::step]], mammogram.acquisition.profile)
     placement = _place(inside.shape, (row_mm, column_mm), geometry, orientation)
     cover = resample(inside.astype(np.float32), placement, geometry)
     total = resample(values * inside, placement, geometry)
@@ -134,16 +132,32 @@ def prepare_mammogram(
     )
 
 
+def breast_anchors(mammogram: Mammogram, region: BreastRegion) -> Anchors:
+    """The anchors of its grey scale. Raises ExamError for a breast without contrast."""
+    inside, values = _cut_out(mammogram, region)
+    # Percentiles of every eighth row of a large breast are those of all rows to three digits.
+    step = 8 if inside.size > 100_000 else 1
+    return find_anchors(values[::step][inside[::step]], mammogram.acquisition.profile)
+
+
 def view_density(mammogram: Mammogram, region: BreastRegion, chest_wall: Side) -> Density | None:
     """Density by area of one view, None where it cannot be measured; MLO views without their muscle."""
     muscle = np.zeros_like(region.mask)
     flags: tuple[str, ...] = ()
+    pixels = mammogram.pixels
+    blocks = block_mean(pixels, region.factor)
     if mammogram.view is View.MLO:
-        found = find_pectoral(mammogram.pixels, region, chest_wall)
+        found = find_pectoral(pixels, region, chest_wall, blocks=blocks)
         muscle, flags = found.mask, () if found.found else ("pectoral_not_found",)
     try:
         return measure_area(
-            mammogram.pixels, region, muscle, chest_wall, spacing_mm=mammogram.spacing_mm, flags=flags
+            pixels,
+            region,
+            muscle,
+            chest_wall,
+            spacing_mm=mammogram.spacing_mm,
+            flags=flags,
+            blocks=blocks,
         ).density
     except ExamError:  # the reason is the image's: too little breast, no contrast
         return None
@@ -159,7 +173,7 @@ def _cut_out(
 ) -> tuple[Bool[np.ndarray, "row column"], Float[np.ndarray, "row column"]]:
     """The bounding box of the breast: its mask and its presentation values."""
     top, bottom, left, right = region.box
-    inside = region.at_full_size()[top:bottom, left:right]
+    inside = region.at_full_size(rows=slice(top, bottom), columns=slice(left, right))
     return inside, np.asarray(mammogram.pixels[top:bottom, left:right], dtype=np.float32)
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Integer
 from scipy import ndimage
 
 from .breast import BreastRegion
+from .squares import widened
 
 #: Blocks of the breast mask by which the breast is widened: nothing of the skin is lost.
 MARGIN_BLOCKS = 3
@@ -96,7 +97,7 @@ class _Box:
 
 def _inside(region: BreastRegion, *, step: int = 1) -> Bool[np.ndarray, "row column"]:
     """The widened breast, one value per whole block of `step` image pixels, told by its middle."""
-    wide = ndimage.maximum_filter(region.mask, size=2 * MARGIN_BLOCKS + 1)
+    wide = widened(region.mask, MARGIN_BLOCKS)
     rows, columns = (
         np.minimum((np.arange(size // step) * step + step // 2) // region.factor, blocks - 1)
         for size, blocks in zip(region.image_shape, wide.shape, strict=True)

@@ -31,7 +31,7 @@ from jaxtyping import Bool, Float, UInt16
 from ..errors import ExamError
 from ..records import Density
 from .breast import BreastRegion, block_mean
-from .density import mean_around, skin_depth
+from .density import means_around, skin_depth
 from .orient import Side
 
 METHOD = "volumetric-v1"
@@ -188,7 +188,7 @@ def measure_volume(
             f"{int(whole.sum())} in a breast of {full:g} mm",
             "The thickness, the pixel spacing or the breast region is wrong",
         )
-    smooth = mean_around(log.astype(np.float64), whole, REFERENCE_MM / side_mm)
+    (smooth,) = means_around([log.astype(np.float64)], whole, REFERENCE_MM / side_mm)
     reference = float(np.percentile(smooth[whole], REFERENCE_PERCENTILE))
     thinner = attenuation.fat_loss(np.array(full)) - attenuation.fat_loss(thickness)
     dense = attenuation.dense_mm(reference - log + thinner, thickness)

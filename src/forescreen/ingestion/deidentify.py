@@ -36,6 +36,7 @@ from ..processes import Lost, guarded_pairs
 from ..progress import Track, silent
 from ..stage import claim, release
 from .examine import IMAGE_BYTES, IMAGE_SECONDS
+from .places import keep_apart
 from .private_list import Outcome, is_done, open_list, settle, write_listing
 
 #: Files per message to a worker.
@@ -124,13 +125,17 @@ def deidentify_folder(
 def check_places(source: Path, out: Path, private: Path) -> None:
     """Raise InputError or ConfigError for places that do not exist or lie in each other."""
     if not source.is_dir():
-        raise InputError(expected="a folder of DICOM files", found="no such folder", where="SOURCE")
+        raise InputError(
+            expected="a folder of DICOM files",
+            found="a file" if source.exists() else "no such folder",
+            where="SOURCE",
+            remedy="Put single files into a folder, and unpack archives first" if source.exists() else "",
+        )
+    keep_apart(source, out)
     inner, outer = out.resolve(), source.resolve()
-    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+    if outer.is_relative_to(inner):
         raise ConfigError(
-            expected="an output folder outside of the source, and the source outside of it",
-            found="one inside of the other",
-            where="--out",
+            expected="a source outside of the output folder", found="one inside of it", where="--out"
         )
     if private.resolve().is_relative_to(inner):
         raise ConfigError(

@@ -30,7 +30,7 @@ from ..images.prepare import view_density
 from ..images.volumetric import RawImage, attenuation_of, exposure_of, measure_volume, shown
 from ..processes import Lost, guarded_pairs
 from ..progress import Track, silent
-from ..records import Density, ExamDensity, Laterality, View, exam_density
+from ..records import Density, ExamDensity, Laterality, Refusal, View, exam_density
 from .examine import IMAGE_BYTES, IMAGE_SECONDS
 
 COLUMNS = ("exam_id", "woman_id", "exam_date", "level", "laterality", "view", "method", "percent", "dense",
@@ -73,6 +73,15 @@ def store_table(manifest: pd.DataFrame) -> pd.DataFrame:
     return _table(_stored(manifest))
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FolderDensity:
+    """The table of a folder, and every file that is not in it: `refusals` and `used` name all its files."""
+
+    table: pd.DataFrame
+    refusals: tuple[Refusal, ...]
+    used: tuple[str, ...]
+
+
 def folder_table(
     folder: Path,
     *,
@@ -80,7 +89,7 @@ def folder_table(
     policy: Policy = Policy(),  # noqa: B008  frozen
     workers: int = 1,
     track: Track = silent,
-) -> pd.DataFrame:
+) -> FolderDensity:
     """The table of a folder of DICOM files, presentation and raw images side by side and never averaged.
 
     Raises InputError when the folder holds neither.
@@ -91,11 +100,15 @@ def folder_table(
         for exam in index.exams
         for file in exam.mammograms
     ]
+    refused = []
     for refusal in index.refusals:
+        raw = None
         if refusal.code == RAW_CODE:
             raw = _raw_task(folder / refusal.file, refusal.file, pseudonyms, policy)
-            if raw is not None:
-                tasks.append(raw)
+        if raw is None:
+            refused.append(refusal)
+        else:
+            tasks.append(raw)
     if not tasks:
         raise InputError(
             expected="mammograms for presentation or for processing",
@@ -115,7 +128,8 @@ def folder_table(
         if isinstance(view, Lost):
             view = task.result(None, f"{view.code}: {view.message}")
         views.append(view)
-    return _table(views)
+    used = tuple(task.file.file for task in tasks)
+    return FolderDensity(table=_table(views), refusals=tuple(refused), used=used)
 
 
 @dataclass(frozen=True, kw_only=True)

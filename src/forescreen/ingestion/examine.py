@@ -25,7 +25,9 @@ from ..dicom.tags import Header
 from ..dicom.view_findings import lies_as_other_breast
 from ..errors import DicomError, ExamError
 from ..images.breast import WARNINGS, BreastRegion, find_breast
+from ..images.intensity import Anchors
 from ..images.orient import CUSTOM, Orientation, Side, find_chest_wall
+from ..images.prepare import breast_anchors
 from ..records import Laterality, Mammogram, Refusal
 
 #: By the clock, one image may take this long in a guarded process, and so much memory: the largest
@@ -47,6 +49,7 @@ class Examined:
     mammogram: Mammogram
     region: BreastRegion
     orientation: Orientation
+    anchors: Anchors
     flagged: tuple[Finding, ...]
 
 
@@ -76,6 +79,11 @@ def examine_stored(file: MammogramFile, stored: Stored, policy: Policy) -> Exami
     except ExamError as error:
         found = Finding("breast_not_found", "a breast in the image", error.found)
         return _refusal(file, [*findings, found], [*actions, Action.REFUSE])
+    try:
+        anchors = breast_anchors(mammogram, region)
+    except ExamError as error:
+        flat = Finding("low_dynamic_range", error.expected, error.found)
+        return _refusal(file, [*findings, flat], [*actions, Action.REFUSE])
     orientation = find_chest_wall(region.mask, mammogram.laterality)
     doubts = [Finding(code, "an outline beyond doubt", WARNINGS[code]) for code in region.warnings]
     for finding in [*side_findings(file.header, mammogram.laterality, orientation), *doubts]:
@@ -87,7 +95,11 @@ def examine_stored(file: MammogramFile, stored: Stored, policy: Policy) -> Exami
     kept = [flag for flag in mammogram.flags if flag != "saturated"]  # the policy's limit holds
     flags = tuple(dict.fromkeys([*kept, *(finding.code for finding in flagged)]))
     return Examined(
-        mammogram=replace(mammogram, flags=flags), region=region, orientation=orientation, flagged=flagged
+        mammogram=replace(mammogram, flags=flags),
+        region=region,
+        orientation=orientation,
+        anchors=anchors,
+        flagged=flagged,
     )
 
 

@@ -14,12 +14,10 @@ it goes on where it was; the result has the same bytes with any number of worker
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from functools import partial
@@ -31,7 +29,6 @@ from imagecodecs import png_encode
 
 from ..dicom.derivation import Derivation, derive
 from ..dicom.folder import MammogramFile, index_files, index_folder, load_stored
-from ..dicom.gate import CODES as GATE_CODES
 from ..dicom.overlays import read_overlays
 from ..dicom.policy import Policy
 from ..dicom.profiles import Profile, convert, find_profile, png_pixels
@@ -43,7 +40,6 @@ from ..files import (
     folder_listing,
     read_json,
     write_json,
-    write_private,
     write_text,
 )
 from ..identity import AS_GIVEN, Pseudonyms
@@ -53,8 +49,8 @@ from ..progress import Track, silent
 from ..records import Refusal
 from ..stage import Stage
 from .examine import IMAGE_BYTES, IMAGE_SECONDS, examine_stored, unusable
-from .listing import listing_path, private_folder
-from .pictures import CODES as PICTURE_CODES
+from .listing import csv_text, listing_path, private_folder, write_refused
+from .places import keep_apart
 
 #: Compression of the PNGs. On a real image 6 takes 2.5 times as long as 1, for 3 % fewer bytes.
 PNG_LEVEL = 1
@@ -133,6 +129,7 @@ def export_dicom(
     """
     if not source.exists():
         raise InputError(expected="a DICOM file or a folder of them", found="no such path", where=str(source))
+    keep_apart(source, out)
     stage = Stage(
         "export",
         out,
@@ -157,7 +154,13 @@ def export_dicom(
         else:
             made.append(outcome)
     _write_derivations(out / "derivations.csv", made)
-    _write_refused(out, refusals, jobs, pseudonyms)
+    write_refused(
+        out / "refused.csv",
+        listing_path(private_folder(out), out),
+        refusals,
+        used=[job.mammogram.file for job in jobs],
+        pseudonyms=pseudonyms,
+    )
     summary = _account(profile, n_files, made, refusals)
     if not made:
         codes = ", ".join(f"{code}: {n}" for code, n in summary.refused_by_code.items())
@@ -293,40 +296,7 @@ def _write_derivations(path: Path, made: Sequence[dict[str, Any]]) -> None:
         [";".join(row[c]) if isinstance(row[c], list) else "" if row[c] is None else row[c] for c in columns]
         for row in made
     ]
-    write_text(path, _csv(columns, rows))
-
-
-def _write_refused(
-    out: Path, refusals: Sequence[Refusal], jobs: Sequence[_Job], pseudonyms: Pseudonyms
-) -> None:
-    """refused.csv; with a key without file names, which go into the private listing."""
-    ordered = sorted(refusals, key=lambda refusal: refusal.file)
-    keyed = pseudonyms.key is not None
-    meanings = {**GATE_CODES, **PICTURE_CODES}
-    rows = [
-        [
-            pseudonyms.file(r.file),
-            r.code,
-            ";".join(r.codes),
-            meanings.get(r.code, r.code) if keyed else r.message,
-        ]
-        for r in ordered
-    ]
-    write_text(out / "refused.csv", _csv(["file", "code", "codes", "message"], rows))
-    if not keyed:
-        return
-    listing = [[pseudonyms.file(r.file), r.file, r.code, r.message] for r in ordered]
-    listing += [[job.file, job.mammogram.file, "", ""] for job in jobs]
-    private = listing_path(private_folder(out), out)
-    write_private(private, _csv(["label", "file", "code", "message"], sorted(listing)))
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+    write_text(path, csv_text(columns, rows))
 
 
 def _account(

@@ -11,10 +11,14 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..files import atomic_write
+from ..dicom.gate import CODES as GATE_CODES
+from ..files import atomic_write, write_private, write_text
+from ..identity import Pseudonyms
+from ..records import Refusal
+from .pictures import CODES as PICTURE_CODES
 
 
 def private_folder(store_folder: Path) -> Path:
@@ -54,3 +58,44 @@ def write_listing(path: Path, files: Iterable[tuple[str, str]], refused_csv: Pat
             out.detach()
     finally:
         reasons.close()
+
+
+def write_refused(
+    path: Path,
+    private: Path,
+    refusals: Sequence[Refusal],
+    *,
+    used: Iterable[str],
+    pseudonyms: Pseudonyms,
+) -> None:
+    """The table of refused files; with a key it names no file, and the listing `private` names all of them.
+
+    `refusals` and `used` (the files that were not refused) hold the files' own names.
+    """
+    ordered = sorted(refusals, key=lambda refusal: refusal.file)
+    keyed = pseudonyms.key is not None
+    meanings = {**GATE_CODES, **PICTURE_CODES}
+    rows = [
+        [
+            pseudonyms.file(r.file),
+            r.code,
+            ";".join(r.codes),
+            meanings.get(r.code, r.code) if keyed else r.message,
+        ]
+        for r in ordered
+    ]
+    write_text(path, csv_text(["file", "code", "codes", "message"], rows))
+    if not keyed:
+        return
+    listing = [[pseudonyms.file(r.file), r.file, r.code, r.message] for r in ordered]
+    listing += [[pseudonyms.file(file), file, "", ""] for file in used]
+    write_private(private, csv_text(["label", "file", "code", "message"], sorted(listing)))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV as text."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -40,6 +40,7 @@ from ..stage import claim
 from .examine import Examined, examine
 from .listing import catalogue_path, listing_path, private_folder, write_listing
 from .pictures import Picture, load_picture
+from .places import keep_apart
 from .shards import IngestSummary, Source, fill_store
 from .table import pictures_of, read_image_table
 
@@ -79,6 +80,7 @@ def ingest_dicom(
     """
     if not source.exists():
         raise InputError(expected="a folder of DICOM files", found="no such folder", where=str(source))
+    keep_apart(source, store_folder)
     private = private_folder(store_folder) if private is None else private
     claim(store_folder)
     made_from = fingerprint(__version__, asdict(policy), pseudonyms.file("a key"))

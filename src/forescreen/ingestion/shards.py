@@ -173,7 +173,8 @@ def _prepare_one(
             return loaded
         if isinstance(loaded, Examined):
             mammogram = loaded.mammogram
-            view = prepare_mammogram(mammogram, geometry, seen=(loaded.region, loaded.orientation))
+            seen = (loaded.region, loaded.orientation, loaded.anchors)
+            view = prepare_mammogram(mammogram, geometry, seen=seen)
         else:
             mammogram = loaded
             view = prepare_mammogram(mammogram, geometry)
