@@ -57,6 +57,7 @@ docs: $(READY)
 	$(BIN)/python docs/policy.py
 	$(BIN)/python docs/deidentify.py
 	$(BIN)/python docs/intake.py
+	$(BIN)/python docs/risk.py
 
 accuracy: $(READY)
 	$(BIN)/python -m benchmarks.coverage

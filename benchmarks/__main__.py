@@ -86,6 +86,14 @@ FIGURES: dict[str, dict[str, str]] = {
         "uno_seconds": "Uno's C with its standard error, 112 621 women, seconds",
         "harrell_seconds": "Harrell's C with its standard error, 112 621 women, seconds",
     },
+    "clinical_bcrat": {
+        "seconds": "BCRAT, 5-year risk of 1 000 000 women of 11 groups, one core, seconds",
+        "frame_seconds": "the same from a csv file of BCRA's nine columns, seconds",
+    },
+    "clinical_icare": {
+        "seconds": "iCARE-Lit, 5-year risk of 1 000 000 women, all factors known, one core, seconds",
+        "unknown_seconds": "the same with a tenth of the factors unknown, averaged over, seconds",
+    },
     "head_to_head": {
         "seconds": "2 000 bootstraps of 5 metrics, 4 models, 112 621 women, all cores, seconds",
         "peak_megabytes": "its peak memory, MB",

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tests.reference.clinical_comparisons import clinical_comparisons  # noqa: E402
 from tests.reference.comparisons import comparisons, reference  # noqa: E402
 
 COVERAGE = ROOT / "out" / "coverage" / "results.json"
@@ -39,6 +40,29 @@ def against_r() -> list[str]:
     return rows
 
 
+def clinical() -> list[str]:
+    """One row per quantity of a clinical model: first number of each side, largest relative difference."""
+    rows = [
+        "| model | quantity | origin | forescreen | expected | numbers | largest relative difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in clinical_comparisons():
+        rows.append(
+            f"| `{one.model}` | {one.quantity} | {one.origin} | {number(list(one.ours)[0])} "
+            f"| {number(list(one.expected)[0])} | {len(one.ours)} | {one.difference:.0e} |"
+        )
+    return rows
+
+
+CLINICAL = [
+    "## Clinical risk models",
+    "",
+    "Published models beside the numbers that they must give (`tests/clinical/test_clinical_comparisons.py` "
+    "asserts 1e-9). What the models assume, and where they were validated: [methods](methods/bcrat.md).",
+    "",
+]
+
+
 def coverage() -> list[str]:
     """Coverage of intervals that no reference program gives."""
     found = json.loads(COVERAGE.read_text())
@@ -57,7 +81,8 @@ def coverage() -> list[str]:
 def tests_reading(name: str) -> list[str]:
     """Tests named test_against_… in the test files that name a reference file."""
     found = []
-    for path in sorted((ROOT / "tests" / "statistics").glob("test_*.py")):
+    folders = [ROOT / "tests" / "statistics", ROOT / "tests" / "clinical"]
+    for path in sorted(path for folder in folders for path in folder.glob("test_*.py")):
         text = path.read_text(encoding="utf-8")
         if f"{name}.json" in text or f'"{name}"' in text:
             found += [
@@ -75,6 +100,8 @@ def further() -> list[str]:
         if path.stem == "r_owned":
             continue
         data = json.loads(path.read_text())
+        if "versions" not in data:  # hashes of pictures, not numbers
+            continue
         rows.append(
             f"| `tests/reference/{path.name}` | {_cell(data['origin'])} | {_cell(data['versions'])} "
             f"| {len(tests_reading(path.stem))} |"
@@ -111,6 +138,9 @@ def page() -> str:
         "expected numbers, with origin and licence, are in the repository.",
         "",
         *further(),
+        "",
+        *CLINICAL,
+        *clinical(),
         "",
         "## Coverage of intervals without a reference program",
         "",

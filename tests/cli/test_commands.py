@@ -17,6 +17,7 @@ COMMANDS = sorted(command.callback.__name__ for command in app.registered_comman
 
 def test_the_stages_are_commands() -> None:
     assert COMMANDS == [
+        "calibrate",
         "cohort",
         "deidentify",
         "density",
@@ -24,6 +25,7 @@ def test_the_stages_are_commands() -> None:
         "export",
         "ingest",
         "inspect",
+        "risk",
         "score",
         "simulate",
         "study",

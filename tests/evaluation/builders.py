@@ -68,4 +68,6 @@ def build_members(
                 }
             )
             truth.append({"exam_id": exam, "trait": trait[j], "density_z": density[j]})
-    return pd.DataFrame(rows), pd.DataFrame(scores), pd.DataFrame(truth)
+    members = pd.DataFrame(rows)
+    members["first_birth_age"] = members["first_birth_age"].where(members["parity"] > 0)
+    return members, pd.DataFrame(scores), pd.DataFrame(truth)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .builders import build_estimate, build_ratio
+from .builders import build_estimate, build_missing, build_ratio
 
 MODELS = {
     "northview": "Northview Risk 3.1",
@@ -86,6 +86,7 @@ def _complete() -> dict[str, Any]:
             {"key": "densitas", "label": MODELS["densitas"], "kind": "peer"}
             | {"description": "Dense volume in ml", "output": "score"},
         ],
+        "missing": build_missing("indicator") | {"n_sets": None, "n_sets_lost": None},
         "table1": {
             "columns": [
                 {"label": "No cancer", "n": N_EXAMS - 1225},

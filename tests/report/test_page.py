@@ -67,7 +67,9 @@ OF_EVALUATIONS = tuple(LISTS[LISTS.index("inputs") :])
 def page_without_rows(sections: tuple[str, ...]) -> Page:
     """The page of two modes of detection whose sections are there and empty."""
     empty: dict[str, Any] = {key: [] for key in sections}
-    return Page(render(empty | {"case_types": ["screen-detected", "interval"], "table1": None}))
+    return Page(
+        render(empty | {"case_types": ["screen-detected", "interval"], "table1": None, "missing": None})
+    )
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from .evaluation_builders import build_costs, build_evaluation
 STUDY_TABLES = (
     "flow",
     "table1",
+    "missing",
     "main",
     "comparisons",
     "mode_comparisons",

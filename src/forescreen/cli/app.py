@@ -242,6 +242,51 @@ def score(
 
 
 @app.command()
+def calibrate(
+    scores: Annotated[Path, typer.Argument(help="scores.csv of the score command.")],
+    rates: Annotated[
+        Path, typer.Option(help="Rates by age and mode: a CSV, or a folder of registry tables to count in.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Where to write the risks: risks.csv.")],
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Scores of a sample of the population, or a store of its exams; default: SCORES."),
+    ] = None,
+    exams: Annotated[
+        Path | None,
+        typer.Option(help="Ages (and sampling weights): a CSV with exam_id, age, or registry tables."),
+    ] = None,
+    sets: Annotated[
+        Path | None, typer.Option(help="members.csv with matched sets, in which to estimate the slope.")
+    ] = None,
+    slope: Annotated[
+        str | None,
+        typer.Option(help="Slope of the score: one number, or one per mode (screen-detected,interval)."),
+    ] = None,
+    horizon: Annotated[str, typer.Option(help="Years, separated by commas.")] = "1,2,5",
+    trained_in: Annotated[str, typer.Option(help="The population the score was trained in, in words.")] = "",
+    plan: Annotated[
+        Path | None, typer.Option(help="plan.toml whose [registry] says how cancers were detected.")
+    ] = None,
+) -> None:
+    """Turn scores into absolute risks by mode of detection in a population whose rates are given."""
+    from .calibrate import run
+
+    run(
+        scores=scores,
+        rates=rates,
+        reference=reference,
+        exams=exams,
+        sets=sets,
+        slope=slope,
+        horizon=horizon,
+        trained_in=trained_in,
+        plan=plan,
+        out=out,
+    )
+
+
+@app.command()
 def evaluate(
     predictions: Annotated[
         list[str],
@@ -260,6 +305,48 @@ def evaluate(
     from .evaluate import run
 
     run(predictions=tuple(predictions), outcomes=outcomes, plan=plan, out=out)
+
+
+@app.command()
+def risk(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A CSV with a row per woman, a folder with women.csv and exams.csv, or a BCRA frame."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Where to write the table: risks.csv.")],
+    model: Annotated[
+        str, typer.Option(help="Published models, separated by commas (docs/reference/clinical.md).")
+    ] = "bcrat",
+    horizon: Annotated[
+        float | None, typer.Option(help="Years; default 5, or T2 - T1 of a BCRA frame.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="auto, factors, registry or bcra.")] = "auto",
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROW_OR_ID",
+            help="Show how one woman's risk came about and draw it beside OUT; the header is row 1.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+) -> None:
+    """Compute women's risks by published clinical models; a reason for every risk that is not given.
+
+    Exit code 0: all computed; 1: some refused; 2: nothing could be done.
+    """
+    from .risk import run
+
+    run(
+        source=source,
+        models=model,
+        horizon_years=horizon,
+        out=out,
+        format=format,
+        explain=explain,
+        as_json=as_json,
+    )
 
 
 @app.command()

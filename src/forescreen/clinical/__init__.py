@@ -1,1 +1,1 @@
-"""Questionnaire answers and registry columns as clinical risk factors."""
+"""Questionnaire answers and registry columns as clinical risk factors, and published models of risk."""

@@ -1,218 +1,105 @@
-"""Clinical risk factors as columns of a regression: coding, units, reference levels.
+"""The vocabulary of clinical risk factors: one name, unit, range and set of levels for all models.
 
-In: a table of members with the factor columns (bmi, family_history, density, ...). Out: a `Design`, one
-column per coefficient, NaN where a factor is unknown. The coding follows the case–control study of the
-same women [Kerlikowske2018] and the BCSC models: body-mass index per 5 kg/m², first-degree family
-history, previous biopsy, parity with age at first birth, age at menarche, menopause and hormone
-therapy, BI-RADS density with "scattered" (b) as the reference.
+A factor is a number with a unit, or one of a few levels. Unknown is NaN for numbers and -1 for levels, and
+nothing else; what a model assumes about an unknown factor is told by the model. Names, levels and units
+are those of the columns of our tables; the codes of other programs are translated by their readers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
-from jaxtyping import Float
-
-from ..errors import FactorError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-#: Factors of the clinical model, density last, in the order in which tables show them.
-CLINICAL_FACTORS: tuple[str, ...] = (
-    "bmi",
-    "family_history",
-    "breast_biopsy",
-    "first_birth",
-    "menarche_age",
-    "menopause",
-    "hormone_therapy",
-    "density",
-)
 
 
-@dataclass(frozen=True)
-class Column:
-    """One coefficient: a name for tables, the unit of its odds ratio, and its factor."""
+@dataclass(frozen=True, kw_only=True)
+class Factor:
+    """One risk factor: a number with its unit and the values that can be meant, or one of `levels`."""
 
     name: str
-    unit: str
-    factor: str
-
-
-@dataclass(frozen=True, eq=False)
-class Design:
-    """Covariates of a regression; `X` has one row per member and one column per `columns`."""
-
-    X: Float[np.ndarray, "member column"]
-    columns: tuple[Column, ...]
+    meaning: str
+    unit: str = ""
+    lower: float = -math.inf
+    upper: float = math.inf
+    whole: bool = False
+    levels: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()  # other spellings of levels that mean the same
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
-
-    @property
-    def complete(self) -> np.ndarray:
-        """True for members without an unknown factor."""
-        return np.asarray(np.isfinite(self.X).all(axis=1))
+    def is_number(self) -> bool:
+        return not self.levels
 
 
-def design(members: pd.DataFrame, factors: tuple[str, ...]) -> Design:
-    """Covariates of `factors` for every member, NaN where unknown.
-
-    Columns that do not vary among the members are left out: they carry no odds ratio.
-    Raises FactorError for an unknown factor name, a missing table column or a value outside its coding.
-    """
-    columns: list[Column] = []
-    values: list[np.ndarray] = []
-    for factor in factors:
-        if factor not in _CODINGS:
-            raise FactorError(
-                expected=f"a factor among {', '.join(sorted(_CODINGS))}",
-                found=factor,
-                where="clinical factors",
-            )
-        for column, covariate in _CODINGS[factor](members):
-            known = covariate[np.isfinite(covariate)]
-            if known.size and np.ptp(known) > 0:
-                columns.append(column)
-                values.append(covariate)
-    matrix = np.column_stack(values) if values else np.empty((len(members), 0))
-    return Design(X=matrix, columns=tuple(columns))
+def _number(name: str, meaning: str, unit: str, lower: float, upper: float, *, whole: bool = False) -> Factor:
+    return Factor(name=name, meaning=meaning, unit=unit, lower=lower, upper=upper, whole=whole)
 
 
-def available_factors(members: pd.DataFrame, factors: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of `factors` whose columns exist and hold at least one known value."""
-    found = []
-    for factor in factors:
-        source = "parity" if factor == "first_birth" else factor
-        if source in members.columns and members[source].notna().any():
-            found.append(factor)
-    return tuple(found)
+def _level(name: str, meaning: str, *levels: str, **aliases: str) -> Factor:
+    return Factor(name=name, meaning=meaning, levels=levels, aliases=tuple(aliases.items()))
 
 
-Coded = list[tuple[Column, np.ndarray]]
+NO, YES = "no", "yes"
 
 
-def _number(members: pd.DataFrame, name: str, low: float, high: float) -> np.ndarray:
-    if name not in members.columns:
-        raise FactorError(expected=f"a column {name!r}", found="none", where="members table")
-    values = np.array(members[name], dtype=float)
-    outside = np.isfinite(values) & ((values < low) | (values > high))
-    if outside.any():
-        raise FactorError(
-            expected=f"{name} in [{low:g}, {high:g}]",
-            found=f"{values[outside][0]:g}",
-            where=f"members table, row {int(np.flatnonzero(outside)[0]) + 1}",
-            remedy="Correct it or leave it empty",
-        )
-    return values
+def _yes_no(name: str, meaning: str) -> Factor:
+    others = (("0", NO), ("1", YES), ("false", NO), ("true", YES), ("n", NO), ("y", YES))
+    return Factor(name=name, meaning=meaning, levels=(NO, YES), aliases=others)
 
 
-def _level(members: pd.DataFrame, name: str, levels: tuple[str, ...]) -> np.ndarray:
-    if name not in members.columns:
-        raise FactorError(expected=f"a column {name!r}", found="none", where="members table")
-    series = members[name]
-    known = series.notna().to_numpy() & (series.astype(str) != "").to_numpy()
-    text = series.astype(str).to_numpy()
-    wrong = known & ~np.isin(text, levels)
-    if wrong.any():
-        raise FactorError(
-            expected=f"{name} one of {', '.join(levels)}",
-            found=text[wrong][0],
-            where=f"members table, row {int(np.flatnonzero(wrong)[0]) + 1}",
-        )
-    code = np.full(len(series), np.nan)
-    for position, level in enumerate(levels):
-        code[known & (text == level)] = position
-    return code
+#: Race and ethnicity as the models tell women apart. Coarse levels (asian, hispanic) are for tables that
+#: know no more; a model that needs more says so.
+RACES = (
+    "white",
+    "black",
+    "hispanic",
+    "hispanic us-born",
+    "hispanic foreign-born",
+    "asian",
+    "chinese",
+    "japanese",
+    "filipino",
+    "hawaiian",
+    "pacific islander",
+    "other asian",
+    "native american",
+    "other",
+)
 
+_ALL = (
+    _number("age", "age at the start", "years", 15, 110),
+    Factor(name="race", meaning="race or ethnicity, self-reported", levels=RACES),
+    _number("height_cm", "standing height", "cm", 120, 220),
+    _number("weight_kg", "weight", "kg", 30, 300),
+    _number("bmi", "body-mass index", "kg/m2", 10, 90),
+    _number("menarche_age", "age at the first menstrual period", "years", 6, 25),
+    _number("parity", "births", "", 0, 25, whole=True),
+    _number("first_birth_age", "age at the first live birth; none where parity is 0", "years", 10, 60),
+    Factor(name="birth_ages", meaning="ages at all births, separated by /", unit="years", lower=10, upper=60),
+    _number("n_relatives", "first-degree relatives with breast cancer", "", 0, 25, whole=True),
+    _yes_no("family_history", "any first-degree relative with breast cancer"),
+    _number("n_biopsies", "previous breast biopsies", "", 0, 50, whole=True),
+    _yes_no("breast_biopsy", "any previous breast biopsy or aspiration"),
+    _yes_no("atypical_hyperplasia", "atypical hyperplasia in any biopsy"),
+    _yes_no("benign_breast_disease", "history of benign breast disease"),
+    _level("menopause", "menopausal status", "pre", "post"),
+    _number("menopause_age", "age at menopause", "years", 25, 65),
+    _level("menopause_type", "how menses ended", "natural", "surgical"),
+    Factor(
+        name="hormone_therapy",
+        meaning="menopausal hormone therapy; tables that only know yes and no tell current use",
+        levels=("never", "former", "current", "not current"),
+        aliases=(("0", "not current"), ("1", "current"), ("no", "not current"), ("yes", "current")),
+    ),
+    _level("hormone_therapy_type", "its kind", "oestrogen only", "combined", estrogen="oestrogen only"),
+    _level("oral_contraceptive", "oral contraceptives", "never", "former", "current"),
+    _number("alcohol_g_per_day", "alcohol", "g/day", 0, 300),
+    Factor(
+        name="density",
+        meaning="BI-RADS breast density, a = almost entirely fatty to d = extremely dense",
+        levels=("a", "b", "c", "d"),
+        aliases=(("1", "a"), ("2", "b"), ("3", "c"), ("4", "d")),
+    ),
+    _level("last_mammogram", "outcome of the last mammogram", "negative", "false positive"),
+)
 
-def _indicator(code: np.ndarray, position: int) -> np.ndarray:
-    return np.where(np.isnan(code), np.nan, code == position)
-
-
-def _bmi(members: pd.DataFrame) -> Coded:
-    return [(Column("BMI", "per 5 kg/m²", "bmi"), _number(members, "bmi", 10, 90) / 5)]
-
-
-def _yes_no(name: str, label: str) -> Callable[[pd.DataFrame], Coded]:
-    def coded(members: pd.DataFrame) -> Coded:
-        return [(Column(label, "yes vs no", name), _number(members, name, 0, 1))]
-
-    return coded
-
-
-def _first_birth(members: pd.DataFrame) -> Coded:
-    parity = _number(members, "parity", 0, 25)
-    age = _number(members, "first_birth_age", 10, 60)
-    none = np.where(np.isnan(parity), np.nan, parity == 0)
-    late = np.where(parity == 0, 0.0, np.where(np.isnan(age), np.nan, age >= 30))
-    return [
-        (Column("Nulliparous", "vs first birth before 30", "first_birth"), none),
-        (Column("First birth at 30 or later", "vs before 30", "first_birth"), late),
-    ]
-
-
-def _menarche(members: pd.DataFrame) -> Coded:
-    return [(Column("Age at menarche", "per year", "menarche_age"), _number(members, "menarche_age", 7, 22))]
-
-
-def _menopause(members: pd.DataFrame) -> Coded:
-    code = _level(members, "menopause", ("pre", "post"))
-    return [(Column("Postmenopausal", "vs premenopausal", "menopause"), code)]
-
-
-def _density(members: pd.DataFrame) -> Coded:
-    code = _level(members, "density", ("a", "b", "c", "d"))
-    labels = {0: "a, almost entirely fatty", 2: "c, heterogeneously dense", 3: "d, extremely dense"}
-    return [
-        (Column(f"BI-RADS density {label}", "vs b, scattered", "density"), _indicator(code, position))
-        for position, label in labels.items()
-    ]
-
-
-def percent_density_name(members: pd.DataFrame) -> str:
-    """ "Percent density", with the method where `density_method` names one. Raises FactorError for two
-    methods: their numbers are on different scales."""
-    methods = set(members["density_method"].dropna()) - {""} if "density_method" in members else set()
-    if len(methods) > 1:
-        raise FactorError(
-            expected="percent density by one method",
-            found=", ".join(sorted(map(str, methods))),
-            where="members table, column density_method",
-        )
-    return "Percent density" + "".join(f" ({method})" for method in methods)
-
-
-def _percent_density(members: pd.DataFrame) -> Coded:
-    return [
-        (
-            Column(percent_density_name(members), "per 10 percentage points", "percent_density"),
-            _number(members, "percent_density", 0, 100) / 10,
-        )
-    ]
-
-
-def _age(members: pd.DataFrame) -> Coded:
-    return [(Column("Age", "per 10 years", "age"), _number(members, "age", 15, 110) / 10)]
-
-
-_CODINGS: dict[str, Callable[[pd.DataFrame], Coded]] = {
-    "age": _age,
-    "bmi": _bmi,
-    "family_history": _yes_no("family_history", "First-degree family history"),
-    "breast_biopsy": _yes_no("breast_biopsy", "Previous breast biopsy"),
-    "first_birth": _first_birth,
-    "menarche_age": _menarche,
-    "menopause": _menopause,
-    "hormone_therapy": _yes_no("hormone_therapy", "Hormone therapy"),
-    "density": _density,
-    "percent_density": _percent_density,
-}
-
-#: Every factor that has a coding.
-FACTORS: tuple[str, ...] = tuple(_CODINGS)
+#: Every factor by name.
+FACTORS: dict[str, Factor] = {factor.name: factor for factor in _ALL}

@@ -7,10 +7,8 @@ what its column says is found with its row. Rows are counted as a spreadsheet do
 
 from __future__ import annotations
 
-import csv
 import difflib
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,9 +18,8 @@ import pandas as pd
 from jaxtyping import Bool
 
 from ..errors import CohortError
-
-#: Cells that mean "not known": empty, and what R, SAS and databases write for it.
-EMPTY_CELLS = ("", "NA", "N/A", "NaN", "nan", "NULL", ".")
+from ..text_table import EMPTY_CELLS, read_text_table
+from ..text_table import rows_of as rows_of  # the readers of outcomes take it from here
 
 #: Dates outside are typing errors, not dates.
 FIRST_YEAR, LAST_YEAR = 1880, 2100
@@ -92,43 +89,7 @@ def read_table(path: Path) -> pd.DataFrame:
             where=path.parent.name,
             remedy="Give the folder that holds women.csv, exams.csv and cancers.csv",
         )
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header = [name.strip() for name in next(csv.reader(stream), [])]
-        if not any(header):
-            raise CohortError(expected="a header line with column names", found="none", where=path.name)
-        twice = sorted({name for name in header if header.count(name) > 1})
-        if twice:
-            raise CohortError(
-                expected="each column once", found=f"twice: {', '.join(twice)}", where=path.name
-            )
-        with warnings.catch_warnings():
-            # pandas only warns when rows are longer than the header, and drops what is too much.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                # Cells that repeat are kept once: a fifth of the time and memory of text.
-                dtype={name: str if name.endswith("_id") else "category" for name in header},
-                header=0,
-                names=header,
-                index_col=False,
-                low_memory=False,
-                keep_default_na=False,
-                encoding="utf-8-sig",
-                skip_blank_lines=True,
-            )
-    except UnicodeDecodeError as error:
-        raise CohortError(
-            expected="UTF-8 text", found=f"another encoding (byte {error.start})", where=path.name
-        ) from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise CohortError(
-            expected="as many cells in every row as in the header",
-            found="rows of another length",
-            where=path.name,
-            remedy="Look for commas inside cells that are not quoted",
-        ) from error
-    return table
+    return read_text_table(path, error=CohortError)
 
 
 def typed(table: pd.DataFrame, columns: tuple[Column, ...], *, where: str) -> pd.DataFrame:
@@ -149,14 +110,6 @@ def typed(table: pd.DataFrame, columns: tuple[Column, ...], *, where: str) -> pd
             cells = pd.Series("", index=table.index, dtype=str)
         result[column.name] = _typed_column(cells, column, where)
     return pd.DataFrame(result)
-
-
-def rows_of(mask: Bool[np.ndarray, "row"]) -> str:
-    """Where a mask is true, as a person finds it: "3 rows (2, 17, 40)"; the header is row 1."""
-    numbers = np.flatnonzero(mask) + 2
-    shown = ", ".join(str(n) for n in numbers[:8])
-    more = ", …" if len(numbers) > 8 else ""
-    return f"{len(numbers)} row{'s' if len(numbers) != 1 else ''} ({shown}{more}; the header is row 1)"
 
 
 def _check_header(table: pd.DataFrame, columns: tuple[Column, ...], where: str) -> None:

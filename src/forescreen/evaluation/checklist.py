@@ -142,7 +142,8 @@ def checklist(results: dict[str, Any]) -> list[dict[str, str]]:
             "filled",
             "Only exams with a prediction of every model are compared; "
             + (_left_out(results) or "none was left out for that reason")
-            + ".",
+            + "."
+            + _unknown_factors(results),
         ),
         ("Methods", "12a", "Use of the data", "filled", _judged(results)),
         (
@@ -315,6 +316,17 @@ def checklist(results: dict[str, Any]) -> list[dict[str, str]]:
 
 def _status(known: bool, *, partly: bool = False) -> tuple[Status]:
     return ("partly" if partly and known else "filled" if known else "open",)
+
+
+def _unknown_factors(results: dict[str, Any]) -> str:
+    """What was done about unknown clinical factors, where models were fitted on them."""
+    method = str(results.get("missing", {}).get("method") or "")
+    words = {
+        "complete": "exams of which one is unknown are left out.",
+        "multiple imputation": "drawn by multiple imputation, without outcomes where scores are judged.",
+        "indicator": "a level of their own in the models.",
+    }
+    return f" Unknown clinical factors: {words[method]}" if method in words else ""
 
 
 def _counts(results: dict[str, Any]) -> str:

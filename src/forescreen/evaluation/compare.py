@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy import special
 
 from ..errors import ConfigError, InputError, TooFewEventsError
@@ -21,7 +21,7 @@ from ..progress import Track, silent
 from ..records import Outcome
 from .at_horizon import AtHorizon, at_horizon, cases_of
 from .checklist import checklist
-from .clinical_arm import clinical_predictions
+from .clinical_arm import clinical_predictions, missing_factors
 from .comparison_plan import ComparisonPlan, ComparisonSettings
 from .horizons import Horizons, c_index_rows, choose_horizons, horizon_rows
 from .joined import Joined, JoinedModel, join
@@ -86,11 +86,13 @@ def compare(
         age_bands=settings.age_bands,
         suppress_below=settings.suppress_below,
     )
+    missing = missing_factors(outcomes, plan, hidden=hidden)
     results: dict[str, Any] = {
         "case_types": list(joined.case_types),
         "judged": joined.judged,
         "models": [_model_info(m) for m in joined.models],
         "table1": _table_one(joined.table, settings.suppress_below, hidden),
+        **({} if missing is None else {"missing": missing}),
         **{section: [] for section in _SECTIONS},
     }
     by_mode: dict[str, tuple[AtHorizon, dict[str, Scores]]] = {}
@@ -108,6 +110,9 @@ def compare(
             notes=notes,
             binary=at.binary,
             binary_members=at.binary_members,
+            imputed={
+                key: drawn[:, at.members] for key, drawn in _imputed(joined, case_type, horizons.main).items()
+            },
         )
         results["subgroups"] += subgroup_concordance(
             joined.table[at.members],
@@ -248,6 +253,18 @@ def _predicted(
     return scores, risks
 
 
+def _imputed(
+    joined: Joined, case_type: str, horizon: float | None
+) -> dict[str, Float[np.ndarray, "imputation row"]]:
+    """The scores in every imputation of models with drawn factors, where they speak about this cancer."""
+    found: dict[str, Float[np.ndarray, "imputation row"]] = {}
+    for model in joined.models:
+        claimed = model.predictions.claim(case_type, horizon)
+        if claimed is not None and claimed[0] in model.imputed:
+            found[model.predictions.key] = model.imputed[claimed[0]]
+    return found
+
+
 def _design(joined: Joined, plan: ComparisonPlan, notes: Notes) -> str:
     outcomes = joined.outcomes
     given = plan.evaluation.design
@@ -322,6 +339,7 @@ _KINDS = {
     "forescreen scores": "image",
     "clinical regression": "clinical",
     "combined regression": "combined",
+    "published model": "clinical",
 }
 
 

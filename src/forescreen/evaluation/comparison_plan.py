@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from ..cohort.settings import CohortConfig
 from ..configuration import build, only_known, read_toml
 from ..errors import ConfigError
+from .plan import COMPLETE, check_missing
 
 if TYPE_CHECKING:
     from ..statistics.triage import UnitCosts
@@ -48,6 +49,10 @@ class ComparisonSettings:
     subgroups: tuple[str, ...] = ("age", "density", "race", "site", "machine")
     age_bands: tuple[int, ...] = (50, 60, 70)
     factors: tuple[str, ...] = ()  # clinical factors to fit and compare, where there are development exams
+    clinical_models: tuple[str, ...] = ()  # published models to compare: bcrat, icare-lit, …
+    race_as: Mapping[str, str] = field(default_factory=dict)  # levels of race for models that know finer ones
+    missing: str = COMPLETE  # women of whom such a factor is unknown: one of plan.MISSING
+    n_imputations: int = 20  # for multiple imputation
     # Of any cancer by the end of follow-up in the population, for an unmatched case-control sample without
     # weights; the modes of detection keep the proportions of the sample.
     prevalence: float | None = None
@@ -58,10 +63,15 @@ class ComparisonSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        check_missing(self.missing, self.n_imputations)
         for name in ("fractions", "rule_out_shares", "thresholds"):
             values = getattr(self, name)
             if not all(0 < value < 1 for value in values):
                 raise _bad(f"{name} in (0, 1)", str(values))
+        if self.clinical_models:
+            from .published_arm import check_models  # brings the models, which other plans do not need
+
+            check_models(self.clinical_models, self.race_as)
         if not self.fractions:
             raise _bad("at least one of fractions", "none")
         if not all(h > 0 for h in self.horizons_years) or (self.main_horizon_years or 1) <= 0:

@@ -16,14 +16,12 @@ import numpy as np
 from ..errors import ConfigError
 from ..statistics.concordance import harrell_c, uno_c
 from .at_horizon import AtHorizon, cases_of
+from .clinical_arm import DEFAULT_YEARS, PUBLISHED
 from .comparison_plan import ComparisonSettings
 from .joined import Joined
 from .measures import Notes, Sample, Scores, compared
 from .outcomes import LeftOut
 from .predictions import ANY, Claim
-
-#: Without horizons in plan or predictions: whole years up to this.
-_DEFAULT_YEARS = (1.0, 2.0, 3.0, 4.0, 5.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +69,15 @@ def choose_horizons(joined: Joined, settings: ComparisonSettings, *, design: str
             where="[evaluation]",
             remedy="Or name the column N_year_risk",
         )
-    predicted = sorted({h for m in joined.models for h in m.predictions.horizons_years})
+    # A published model that answers one year only does not decide by when all others are judged.
+    own = [m.predictions for m in joined.models if m.predictions.format != PUBLISHED]
+    predicted = sorted({h for predictions in own for h in predictions.horizons_years})
     planned = sorted({*settings.horizons_years, *filter(None, [settings.main_horizon_years])})
     time = joined.table["time_years"].to_numpy(dtype=float)
     ill = cases_of(joined.table, joined.case_types[-1] if ANY not in joined.case_types else ANY)
     used: list[float] = []
     left_out: list[LeftOut] = []
-    for years in planned or predicted or _DEFAULT_YEARS:
+    for years in planned or predicted or DEFAULT_YEARS:
         n_beyond = int(np.count_nonzero(time > years))
         n_cases = int(np.count_nonzero(ill & (time <= years)))
         if min(n_beyond, n_cases) >= settings.minimum_events:

@@ -8,7 +8,7 @@ Whatever was read and is not used stands in `left_out`, with its number and the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ class JoinedModel:
 
     predictions: Predictions
     values: Mapping[Claim, Float[np.ndarray, "row"]]
+    imputed: Mapping[Claim, Float[np.ndarray, "imputation row"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,7 +147,8 @@ def join(outcomes: Outcomes, models: Sequence[Predictions], plan: ComparisonPlan
             ~finite,
             "an empty cell (or NaN) is no prediction",
         )
-        joined.append(JoinedModel(predictions=model, values=values))
+        imputed = {claim: drawn[:, np.maximum(place, 0)] for claim, drawn in model.imputed.items()}
+        joined.append(JoinedModel(predictions=model, values=values, imputed=imputed))
     if outcomes.matched:
         _leave_broken_sets(table, kept, left_out)
     if not kept.any():
@@ -162,7 +164,11 @@ def join(outcomes: Outcomes, models: Sequence[Predictions], plan: ComparisonPlan
         outcomes=outcomes,
         table=chosen,
         models=tuple(
-            JoinedModel(predictions=m.predictions, values={claim: v[rows] for claim, v in m.values.items()})
+            JoinedModel(
+                predictions=m.predictions,
+                values={claim: v[rows] for claim, v in m.values.items()},
+                imputed={claim: v[:, rows] for claim, v in m.imputed.items()},
+            )
             for m in joined
         ),
         judged=judged,

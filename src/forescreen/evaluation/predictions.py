@@ -4,7 +4,8 @@ In: a CSV in one of the formats below. Out: `Predictions`, one for each model in
 checked and every row that cannot be used counted.
 
     patient_exam_id, 1_year_risk, 2_year_risk, …            yearly risks (Mirai's prediction file)
-    exam_id, 1_year_risk, …                                 the same under our key
+    exam_id, 1_year_risk, …                                 the same under our key; by mode of detection
+                                                            also 1_year_risk_screen_detected, …_interval
     exam_id, score_screen_detected, score_interval          scores by mode of detection (forescreen)
     exam_id, risk   |   exam_id, score                      one risk or one score
     exam_id, vendor_a, vendor_b, …                          a score of each of several models
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -35,7 +36,7 @@ from .tables_in import read_text_table, without_names
 #: Any breast cancer, whatever its mode of detection.
 ANY = "any"
 
-_YEARLY = re.compile(r"^(\d+(?:\.\d+)?)_year_risk$")
+_YEARLY = re.compile(r"^(\d+(?:\.\d+)?)_year_risk(?:_(screen_detected|interval))?$")
 _MODE_COLUMNS = {
     "score_screen_detected": Outcome.SCREEN_DETECTED.value,
     "score_interval": Outcome.INTERVAL.value,
@@ -66,6 +67,8 @@ class Predictions:
     format: str
     ids: Shaped[np.ndarray, "row"]
     values: Mapping[Claim, Float[np.ndarray, "row"]]
+    # Where unknown factors were drawn several times: the scores of which `values` are the means.
+    imputed: Mapping[Claim, Float[np.ndarray, "imputation row"]] = field(default_factory=dict)
 
     @property
     def horizons_years(self) -> tuple[float, ...]:
@@ -138,9 +141,16 @@ def _one_file(
     if spec is not None and (spec.columns or spec.screen_detected or spec.interval):
         wanted = _named(spec, set(table.columns), f"{path.name} [models.{name}]")
         return (_model(table, path, name, ids, wanted, spec, "columns of the plan"),)
-    yearly = {c: float(m[1]) for c in lower if (m := _YEARLY.match(c))}
+    yearly = {c: m for c in lower if (m := _YEARLY.match(c))}
     if yearly:
-        claims = {Claim(horizon_years=y, kind="risk"): lower[c] for c, y in yearly.items()}
+        claims = {
+            Claim(
+                case_type=_MODE_COLUMNS[f"score_{m[2]}"] if m[2] else ANY,
+                horizon_years=float(m[1]),
+                kind="risk",
+            ): lower[c]
+            for c, m in yearly.items()
+        }
         return (_model(table, path, name, ids, claims, spec, "yearly risks"),)
     if set(_MODE_COLUMNS) <= set(lower):
         claims = {Claim(case_type=mode): lower[c] for c, mode in _MODE_COLUMNS.items()}

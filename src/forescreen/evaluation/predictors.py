@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
-from ..clinical.factors import Design
+from ..clinical.covariates import Design
 from ..errors import TooFewEventsError
 from ..records import Outcome
 from ..statistics.association import conditional_logistic
@@ -60,10 +60,12 @@ def regression_score(
     case_type: str,
     matched: bool,
     train_groups: list[tuple[Bool[np.ndarray, "member"], Bool[np.ndarray, "member"]]],
+    spare: tuple[str, ...] = (),
 ) -> Float[np.ndarray, "member"]:
     """Linear predictor of a regression, each member predicted from members that exclude her.
 
-    `train_groups` are (fit on, predict for) masks, see `groups`. NaN for members with an unknown
+    `train_groups` are (fit on, predict for) masks, see `groups`. Covariates named in `spare` (levels for
+    "unknown") are left out of a fit in which the others determine them. NaN for members with an unknown
     covariate and for those whom no group predicts. Raises TooFewEventsError when a fit has fewer than
     two cases or as many coefficients as cases.
     """
@@ -74,15 +76,19 @@ def regression_score(
     for fit_on, predict_for in train_groups:
         rows = fit_on & of_type & complete
         n_cases = int((case & rows).sum())
-        needed = max(2, covariates.shape[1] + 1)
+        # Columns that do not vary among the members fitted on carry no coefficient.
+        varies = np.ptp(covariates[rows], axis=0) > 0 if rows.any() else np.zeros(len(names), dtype=bool)
+        if spare:
+            sets = members["set_id"].to_numpy()[rows] if matched else None
+            varies &= ~_determined(covariates[rows], varies, np.isin(names, spare), sets)
+        n_coefficients = int(varies.sum()) if spare else covariates.shape[1]
+        needed = max(2, n_coefficients + 1)
         if n_cases < needed:
             raise TooFewEventsError(
-                f"a regression with {covariates.shape[1]} coefficients ({case_type})",
+                f"a regression with {n_coefficients} coefficients ({case_type})",
                 found=n_cases,
                 needed=needed,
             )
-        # Columns that do not vary among the members fitted on carry no coefficient.
-        varies = np.ptp(covariates[rows], axis=0) > 0
         kept = tuple(name for name, keep in zip(names, varies, strict=True) if keep)
         X, target = covariates[:, varies], predict_for & complete
         if matched:
@@ -95,6 +101,30 @@ def regression_score(
             fit = logistic_regression(X[rows] / scale, case[rows], names=kept, ridge=UNMATCHED_RIDGE)
             result[target] = fit.linear_predictor(X[target] / scale)
     return result
+
+
+def _determined(
+    X: Float[np.ndarray, "row covariate"],
+    varies: Bool[np.ndarray, "covariate"],
+    spare: Bool[np.ndarray, "covariate"],
+    sets: Shaped[np.ndarray, "row"] | None,
+) -> Bool[np.ndarray, "covariate"]:
+    """Spare columns that are sums of the columns before them: where a whole questionnaire is missing, all its
+    factors are unknown together."""
+    group = np.zeros(len(X), dtype=np.int64) if sets is None else np.unique(sets, return_inverse=True)[1]
+    size = np.bincount(group)
+    means = np.stack([np.bincount(group, weights=column) / size for column in X.T], axis=1)
+    centred = X - means[group]  # within sets, where only differences within sets speak
+    kept = list(np.flatnonzero(varies & ~spare))
+    determined = np.zeros(len(varies), dtype=bool)
+    for j in np.flatnonzero(varies & spare):
+        basis, column = centred[:, kept], centred[:, j]
+        rest = column - basis @ np.linalg.lstsq(basis, column, rcond=None)[0] if kept else column
+        if np.linalg.norm(rest) <= 1e-8 * np.linalg.norm(X[:, j]):
+            determined[j] = True
+        else:
+            kept.append(j)
+    return determined
 
 
 def groups(

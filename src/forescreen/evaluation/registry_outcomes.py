@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..cohort.eligibility import ages_years, eligible_exams, one_exam_per_woman
 from ..cohort.follow_up import REASONS, follow_up
-from ..cohort.registry import days, read_registry
+from ..cohort.registry import RegistryTables, days, read_registry
 from ..cohort.settings import DAYS_PER_YEAR
 from ..errors import CohortError
 from ..files import plain
@@ -32,7 +32,11 @@ def registry_outcomes(folder: Path, plan: ComparisonPlan) -> Outcomes:
 
     Raises CohortError for tables that contradict themselves and for a registry without an eligible exam.
     """
-    tables = read_registry(folder)
+    return outcomes_of_tables(read_registry(folder), plan, source=folder.name)
+
+
+def outcomes_of_tables(tables: RegistryTables, plan: ComparisonPlan, *, source: str) -> Outcomes:
+    """The same from tables in memory; `source` is what messages call them."""
     follow = follow_up(tables, plan.registry)
     eligible = eligible_exams(tables, follow, config=plan.registry)
     woman = tables.exams["woman"].to_numpy()[eligible.exam]
@@ -69,10 +73,10 @@ def registry_outcomes(folder: Path, plan: ComparisonPlan) -> Outcomes:
             "age": ages_years(tables)[eligible.exam[kept]],
         }
     )
-    for source, names in ((exams, _FROM_EXAMS), (women, _FROM_WOMEN)):
+    for cells, names in ((exams, _FROM_EXAMS), (women, _FROM_WOMEN)):
         for name in names:
             if name not in tables.missing:
-                column = source[name].reset_index(drop=True)
+                column = cells[name].reset_index(drop=True)
                 table[name] = column if column.dtype.kind == "f" else column.astype(object).fillna("")
     without = [(reason, int((ill & kept & (follow.reason[woman] == reason)).sum())) for reason in REASONS]
     left_out = []
@@ -93,7 +97,7 @@ def registry_outcomes(folder: Path, plan: ComparisonPlan) -> Outcomes:
         matched=False,
         clustered=bool(table["woman_id"].duplicated().any()),
         unit="exam",
-        source=folder.name,
+        source=source,
         left_out=tuple(left_out),
         known_otherwise=frozenset(tables.exams["exam_id"]) - frozenset(table["key"]),
         notes=tuple(

@@ -7,6 +7,8 @@ dictionary of plain values, the body of `results.json` (its keys are listed in
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -14,14 +16,18 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from ..clinical.factors import Design, available_factors, design
+from ..clinical.catalogue import model_named
+from ..clinical.covariates import available_factors, design
 from ..errors import InputError
 from ..records import Outcome
 from .factor_odds import factor_odds_ratios
+from .imputed import Covariates, completed_members, covariates
 from .measures import Notes, Sample, Scores
+from .missing import missing_account
 from .modes import Judged, mode_comparisons
-from .plan import EvaluationPlan, PeerTable
-from .predictors import ModelInfo, groups, image_score, regression_score, rows_of, stack
+from .plan import MULTIPLE_IMPUTATION, EvaluationPlan, PeerTable
+from .predictors import ModelInfo, groups, image_score, rows_of
+from .published_arm import Published, published_models
 from .ranking import capture_table
 from .sections import measure_sample
 from .subgroups import subgroup_concordance
@@ -47,6 +53,7 @@ def evaluate(
     plan: EvaluationPlan,
     matched: bool,
     peers: tuple[tuple[PeerTable, pd.DataFrame], ...] = (),
+    seed: int = 1,
 ) -> dict[str, Any]:
     """All planned figures as plain values.
 
@@ -54,10 +61,11 @@ def evaluate(
     score_interval for development members (out-of-fold) and held-out members alike; None evaluates the
     clinical model and the peers alone. `peers` pairs a description with a table that has exam_id and
     its columns. Members without a score of every model are left out of all comparisons and counted in
-    the notes. Raises InputError when nobody can be compared.
+    the notes; what becomes of unknown factors says the plan's `missing`, and `seed` draws them. Raises
+    InputError when nobody can be compared.
     """
     notes = Notes()
-    joined = _join(members, scores, peers)
+    joined = _join(members, scores, peers, plan.clinical_models)
     case_types: list[Outcome] = [o for o in Outcome if o != Outcome.NONE and (joined["outcome"] == o).any()]
     if not case_types:
         raise InputError(
@@ -67,13 +75,43 @@ def evaluate(
             remedy="Check the outcome column, or widen the cohort",
         )
     factor_names = plan.factors if matched else ("age", *plan.factors)
-    factors = design(joined, available_factors(joined, factor_names))
+    available = available_factors(joined, factor_names)
     train_groups = groups(joined)
+    factors = covariates(
+        joined,
+        available,
+        missing=plan.missing,
+        n_imputations=plan.n_imputations,
+        train_groups=train_groups,
+        seed=seed,
+    )
+    # Of percent density there are odds ratios only, and only in matched sets.
+    also = available_factors(joined, ("percent_density",)) if matched else ()
+    completed: tuple[pd.DataFrame, ...] = ()
+    if matched and plan.missing == MULTIPLE_IMPUTATION:
+        completed = completed_members(
+            joined,
+            tuple(dict.fromkeys((*available, *also))),
+            matched=matched,
+            n_imputations=plan.n_imputations,
+            seed=seed,
+        )
     judged = np.logical_or.reduce([predicted for _, predicted in train_groups])
+    published = published_models(
+        joined, plan.clinical_models, race_as=plan.race_as, judged=judged, notes=notes
+    )
     models: dict[str, ModelInfo] = {}
     results: dict[str, Any] = {
         "case_types": [str(t) for t in case_types],
         "table1": table_one(joined),
+        "missing": missing_account(
+            joined,
+            available,
+            method=plan.missing,
+            n_imputations=plan.n_imputations,
+            matched=matched,
+            also=also,
+        ),
         "judged": "held-out" if (joined["split"] == "held-out").any() else "cross-validated",
         "published": _published(case_types),
         **{section: [] for section in _SECTIONS},
@@ -81,8 +119,17 @@ def evaluate(
     by_mode: dict[Outcome, Judged] = {}
     sizes: dict[str, int] = {}
     for case_type in case_types:
-        predictions = _predictions(
-            joined, scores is not None, factors, peers, case_type, matched, train_groups, models, notes
+        predictions, imputed = _predictions(
+            joined,
+            scores is not None,
+            factors,
+            published,
+            peers,
+            case_type,
+            matched,
+            train_groups,
+            models,
+            notes,
         )
         chosen = _complete(joined, predictions, case_type, judged, matched, notes)
         table = joined[chosen]
@@ -97,7 +144,14 @@ def evaluate(
             continue
         by_mode[case_type] = Judged(chosen, predictions)
         judged_scores = {key: score[chosen] for key, score in predictions.items()}
-        measure_sample(results, sample, judged_scores, case_type=case_type, notes=notes)
+        measure_sample(
+            results,
+            sample,
+            judged_scores,
+            case_type=case_type,
+            notes=notes,
+            imputed={key: score[:, chosen] for key, score in imputed.items()},
+        )
         results["subgroups"] += subgroup_concordance(
             table,
             judged_scores,
@@ -116,7 +170,7 @@ def evaluate(
         )
         if matched:
             results["factor_odds_ratios"] += factor_odds_ratios(
-                joined, factors, case_type=case_type, notes=notes
+                joined, design(joined, available), case_type=case_type, notes=notes, completed=completed
             )
     screen, interval = by_mode.get(Outcome.SCREEN_DETECTED), by_mode.get(Outcome.INTERVAL)
     if screen is not None and interval is not None:
@@ -146,13 +200,15 @@ def _join(
     members: pd.DataFrame,
     scores: pd.DataFrame | None,
     peers: tuple[tuple[PeerTable, pd.DataFrame], ...],
+    clinical_models: tuple[str, ...],
 ) -> pd.DataFrame:
     joined = members.reset_index(drop=True)
-    keys = ["image", "clinical", "combined", *(peer.key for peer, _ in peers)]
+    own = ["image", "clinical", "combined", *(model_named(name).name for name in clinical_models)]
+    keys = [*own, *(peer.key for peer, _ in peers)]
     if len(set(keys)) < len(keys):
         raise InputError(
-            expected="another key for each peer, none of image, clinical, combined",
-            found=", ".join(keys[3:]),
+            expected=f"another key for each peer, none of {', '.join(own)}",
+            found=", ".join(keys[len(own) :]),
             where="peers",
         )
     if scores is not None:
@@ -199,58 +255,71 @@ def _join(
 def _predictions(
     members: pd.DataFrame,
     with_image: bool,
-    factors: Design,
+    factors: Covariates,
+    published: tuple[Published, ...],
     peers: tuple[tuple[PeerTable, pd.DataFrame], ...],
     case_type: str,
     matched: bool,
     train_groups: list[tuple[Bool[np.ndarray, "member"], Bool[np.ndarray, "member"]]],
     models: dict[str, ModelInfo],
     notes: Notes,
-) -> dict[str, Scores]:
-    """One score per model for every judged member; registers the models that exist."""
+) -> tuple[dict[str, Scores], dict[str, Float[np.ndarray, "imputation member"]]]:
+    """One score per model for every judged member, and of models with imputed factors the score in each
+    imputation, of which the first is the mean; registers the models that exist."""
 
-    def regress(key: str, covariates: Float[np.ndarray, "member covariate"], names: tuple[str, ...]) -> None:
+    def regress(key: str, score: Callable[[], Float[np.ndarray, "imputation member"]]) -> None:
         try:
-            predictions[key] = regression_score(
-                members,
-                covariates,
-                names=names,
-                case_type=case_type,
-                matched=matched,
-                train_groups=train_groups,
-            )
+            found = score()
         except InputError as error:  # too few events, or covariates that determine each other
             notes.add(f"{_LABELS.get(key, key)}, {case_type}: {error}")
+            return
+        predictions[key] = found.mean(axis=0)
+        if len(found) > 1:
+            imputed[key] = found
 
     predictions: dict[str, Scores] = {}
+    imputed: dict[str, Float[np.ndarray, "imputation member"]] = {}
     kind = "conditional logistic regression" if matched else "logistic regression"
-    factor_words = ", ".join(dict.fromkeys(c.factor.replace("_", " ") for c in factors.columns))
+    factor_words = ", ".join(name.replace("_", " ") for name in factors.factors)
+    if factors.n_imputations > 1:
+        factor_words += f"; unknown factors drawn {factors.n_imputations} times"
+    elif factors.spare:
+        factor_words += "; “unknown” is a level of its own"
+    of_factors = partial(factors.scores, members, case_type=case_type, matched=matched)
     if with_image:
         predictions["image"] = image_score(members, case_type)
         models["image"] = ModelInfo(
             "image", "Image score", "image", "Network on the screening mammograms alone"
         )
-    if factors.columns:
-        regress("clinical", factors.X, factors.names)
+    if factors.names:
+        regress("clinical", of_factors)
         models["clinical"] = ModelInfo(
             "clinical", "Clinical factors + density", "clinical", f"{kind} on {factor_words}"
         )
-    if with_image and factors.columns:
-        image = predictions["image"]
-        regress("combined", stack(image, factors), ("image score", *factors.names))
+    if with_image and factors.names:
+        regress("combined", partial(of_factors, image=predictions["image"]))
         models["combined"] = ModelInfo(
-            "combined", "Image + clinical + density", "combined", f"{kind} on the image score and the factors"
+            "combined",
+            "Image + clinical + density",
+            "combined",
+            f"{kind} on the image score and {factor_words}",
         )
+    for model in published:
+        predictions[model.key] = model.score
+        models[model.key] = ModelInfo(model.key, model.label, "clinical", model.description)
     for peer, _ in peers:
         columns = members[[f"{peer.key}:{c}" for c in peer.columns]].to_numpy(float)
         if columns.shape[1] == 1:
             predictions[peer.key] = columns[:, 0]
         else:
-            regress(peer.key, columns, peer.columns)
+            of_columns = Covariates(
+                names=peer.columns, factors=(), groups=tuple((group, (columns,)) for group in train_groups)
+            )
+            regress(peer.key, partial(of_columns.scores, members, case_type=case_type, matched=matched))
         models[peer.key] = ModelInfo(
             peer.key, peer.label, "truth" if peer.truth else "peer", peer.description
         )
-    return predictions
+    return predictions, imputed
 
 
 _LABELS = {"clinical": "Clinical factors + density", "combined": "Image + clinical + density"}

@@ -5,13 +5,15 @@ In: a sample, the scores of each model on it. Out: plain rows, added to the sect
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from .measures import Notes, Sample, Scores, compared, odds_ratio_per_sd, roc
+from .measures import Notes, Sample, Scores, odds_ratio_per_sd, roc
+from .pooled import pooled_comparisons, pooled_odds_ratio_per_sd
 
 #: Vertices of a curve that are kept for drawing.
 _VERTICES = 401
@@ -26,18 +28,26 @@ def measure_sample(
     notes: Notes,
     binary: Sample | None = None,
     binary_members: Bool[np.ndarray, "member"] | None = None,
+    imputed: Mapping[str, Float[np.ndarray, "imputation member"]] | None = None,
 ) -> None:
     """Add the rows of one case type to main, comparisons, roc and distributions.
 
     Where `sample` has follow-up, `binary` is the same sample reduced to the cases and controls at the horizon
-    (members `binary_members`), from which odds ratio, curve and distribution are taken.
+    (members `binary_members`), from which odds ratio, curve and distribution are taken. `imputed` are the
+    scores of some models in each imputation: their concordances, differences and odds ratios are pooled over
+    them, and curve and distribution are those of the mean score.
     """
     plain = sample if binary is None else binary
-    singles, pairs = compared(sample, scores, case_type, notes)
+    imputed = imputed or {}
+    singles, pairs = pooled_comparisons(sample, scores, imputed, case_type, notes)
     for key, score in scores.items():
         part = score if binary_members is None else score[binary_members]
         c = singles[key]
-        odds = notes.attempt(f"{key}, {case_type}", partial(odds_ratio_per_sd, plain, part))
+        measure = partial(odds_ratio_per_sd, plain, part)
+        if key in imputed:
+            parts = imputed[key] if binary_members is None else imputed[key][:, binary_members]
+            measure = partial(pooled_odds_ratio_per_sd, plain, parts)
+        odds = notes.attempt(f"{key}, {case_type}", measure)
         results["main"].append(
             {
                 "model": key,

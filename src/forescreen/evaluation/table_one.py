@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..clinical.factors import percent_density_name
+from ..clinical.covariates import percent_density_name
 from ..records import Outcome
 from .outcome_times import DEATH
 from .subgroups import suppressed_levels

@@ -24,6 +24,7 @@ SECTIONS = (
     Section(id="flow", name="Study flow", keys=("flow",)),
     Section(id="exclusions", name="What was left out", keys=("exclusions",)),
     Section(id="women", name="Women", keys=("table1",)),
+    Section(id="missing", name="Missing data", keys=("missing",)),
     Section(id="head-to-head", name="Head to head", keys=("head_to_head", "head_to_head_differences")),
     Section(id="main", name="Main results"),
     Section(id="comparisons", name="Comparisons", keys=("comparisons", "mode_comparisons")),

@@ -12,21 +12,28 @@ import io
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
 
 import matplotlib
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path as Outline
 
-from .palette import SENTINEL, ModelStyle
+from ..files import write_with
+from .palette import SENTINEL, THEME, ModelStyle
 from .results import Interval
 
 #: Full width of a figure in points. Shown about 1.4 pixels a point on a screen, 0.8 on A4.
 WIDTH = 640.0
+
+#: Of pictures.
+_PIXELS_PER_POINT = 2.0
 
 #: Points above and below a panel, for its title and the labels of its axis.
 _AROUND = 56.0
@@ -85,6 +92,24 @@ def draw(
             stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
     return _for_the_page(stream.getvalue(), name, alt, width)
+
+
+def picture(path: Path, paint: Callable[[Figure], None], *, height: float, width: float = WIDTH) -> None:
+    """What `paint` puts on an empty white figure of `width` x `height` points, as a PNG, written atomically.
+
+    There is no theme to follow here: `paint` gives the light colours of `palette.THEME`, to `say`, too.
+    """
+    light = {SENTINEL[name]: pair[0] for name, pair in THEME.items()}
+    style = {key: light.get(str(value), value) for key, value in _STYLE.items()}
+    with matplotlib.rc_context({**style, "figure.facecolor": THEME["paper"][0], "savefig.facecolor": "auto"}):
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        FigureCanvasAgg(figure)
+        paint(figure)
+
+        def write(stream: BinaryIO) -> None:
+            figure.savefig(stream, format="png", dpi=72 * _PIXELS_PER_POINT, metadata={"Software": None})
+
+        write_with(path, write)
 
 
 def axes_at(figure: Figure, *, left: float, top: float, width: float, height: float) -> Axes:

@@ -23,6 +23,7 @@ from .drawing import marker_svg
 from .facts import facts
 from .figures import all_figures, subgroup_models
 from .findings import headline
+from .missing import account
 from .numbers import ABSENT, count_text, decimal_text
 from .palette import css_variables, model_styles
 from .reading import glossary, limits
@@ -109,6 +110,7 @@ def render(results: dict[str, Any]) -> str:
         checklist_counts=_checklist_counts(results),
         modes=[sentences.mode_name(mode) for mode in case_types(results)],
         flow=_flow(results),
+        missing_account=account(results),
         examples=_examples(results),
         n_images=whole(results.get("n_images")),
         images=_images(results),

@@ -28,6 +28,7 @@ ABSENT = {
     "flow-unknown": "The study flow is absent because the outcomes came without an account of how they were "
     "selected.",
     "table1": "Table 1 is absent because no cohort with clinical factors was given to the evaluation.",
+    "missing": "There is no table of unknown factors because no clinical factors were evaluated.",
     "main": "The main table is absent because no model was evaluated with enough events.",
     "comparisons": "Paired comparisons are absent because fewer than two models were evaluated on the same "
     "women.",

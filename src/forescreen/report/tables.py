@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import evaluation_tables, head_to_head, ranking_tables, risk_tables, study_tables
+from . import evaluation_tables, head_to_head, missing, ranking_tables, risk_tables, study_tables
 from .numbers import ABSENT, THOUSANDS, count_text, within_text
 from .results import (
     case_types,
@@ -52,6 +52,7 @@ def all_tables(results: dict[str, Any]) -> dict[str, Table]:
         study_tables.flow,
         evaluation_tables.exclusions,
         study_tables.table1,
+        missing.missing,
         head_to_head.side_by_side,
         head_to_head.differences,
         _main,
@@ -101,6 +102,7 @@ KEYS = (
     "flow",
     "exclusions",
     "table1",
+    "missing",
     "head_to_head",
     "head_to_head_differences",
     "main",

@@ -292,6 +292,7 @@ class StudyRun:
                 plan=plan,
                 matched=self.config.matched,
                 peers=tables,
+                seed=self.config.study.seed,
             )
             results = self._assemble(figures)
             write_json(folder / "results.json", results)

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forescreen.clinical.factors import CLINICAL_FACTORS, available_factors, design
+from forescreen.clinical.covariates import (
+    CLINICAL_FACTORS,
+    available_factors,
+    design,
+    unknown_by_factor,
+    with_unknown_levels,
+)
 from forescreen.errors import FactorError
 
 
@@ -67,3 +73,25 @@ def test_percent_densities_of_two_methods_are_not_one_factor() -> None:
     table = build_table(percent_density=[10.0, 30.0, 5.0], density_method=["area-v1", "registry", ""])
     with pytest.raises(FactorError, match="expected percent density by one method, found area-v1, registry"):
         design(table, ("percent_density",))
+
+
+def test_an_unknown_level_stands_at_the_reference_and_has_a_column_of_its_own() -> None:
+    members = pd.DataFrame(
+        {"bmi": [20.0, 30.0, np.nan, 45.0], "density": ["b", "c", "a", ""], "family_history": [0, 1, 1, 0]}
+    )
+    plain = design(members, ("bmi", "density", "family_history"))
+    reference = np.array([True, True, True, False])
+    filled = with_unknown_levels(plain, reference=reference)
+    assert filled.complete.all()
+    assert filled.names == (*plain.names, "bmi unknown", "density unknown")
+    np.testing.assert_allclose(filled.X[:, filled.names.index("BMI")], [4, 6, 5, 9], atol=1e-12)
+    np.testing.assert_array_equal(filled.X[:, filled.names.index("bmi unknown")], [0, 0, 1, 0])
+    assert filled.X[3, filled.names.index("BI-RADS density c, heterogeneously dense")] == 0
+    known = np.isfinite(plain.X)
+    np.testing.assert_array_equal(filled.X[:, : len(plain.columns)][known], plain.X[known])
+
+
+def test_a_known_parity_without_the_age_at_first_birth_is_unknown() -> None:
+    members = pd.DataFrame({"parity": [0, 2, 2, np.nan], "first_birth_age": [np.nan, 25, np.nan, 31]})
+    unknown = unknown_by_factor(members, ("first_birth",))
+    np.testing.assert_array_equal(unknown["first_birth"], [False, False, True, True])
