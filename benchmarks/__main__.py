@@ -1,5 +1,7 @@
 """Run every benchmark in a process of its own and write `docs/benchmarks.md` and `out/bench/results.json`.
 
+`python -m benchmarks NAME ...` measures only these anew; the other rows of the page stay as they are.
+
 Each benchmark is `python -m benchmarks.<name>` and ends with one line of JSON. Machines are noisy: each
 takes medians inside one run, and what compares two things is a ratio measured in that same run.
 """
@@ -117,10 +119,29 @@ def cpu() -> str:
     return platform.processor() or platform.machine()
 
 
+def _measured(name: str, figures: dict[str, str], found: dict[str, float]) -> list[str]:
+    return [
+        f"| {text} | {found[key]:.3g} | `python -m benchmarks.{name}` |"
+        for key, text in figures.items()
+        if key in found
+    ]
+
+
+def _kept(name: str, figures: dict[str, str], page: list[str]) -> list[str]:
+    """Rows of a benchmark that was not run now, as the page has them."""
+    ends = f"| `python -m benchmarks.{name}` |"
+    return [row for row in page if row.endswith(ends) and row.split(" | ")[0][2:] in figures.values()]
+
+
 def main() -> int:
     results: dict[str, dict[str, float]] = {}
     failed = []
-    for name in FIGURES:
+    chosen = sys.argv[1:] or list(FIGURES)
+    strangers = [name for name in chosen if name not in FIGURES]
+    if strangers:
+        print(f"expected benchmarks among {', '.join(FIGURES)}, found {', '.join(strangers)}")
+        return 2
+    for name in chosen:
         print(f"benchmark {name} ...", flush=True)
         done = subprocess.run(
             [sys.executable, "-m", f"benchmarks.{name}"], capture_output=True, text=True, cwd=ROOT
@@ -136,26 +157,29 @@ def main() -> int:
     out = ROOT / "out" / "bench"
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps({"machine": machine, "figures": results}, indent=2) + "\n")
+    path = ROOT / "docs" / "benchmarks.md"
+    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows = [
-        f"| {text} | {results[name][key]:.3g} | `python -m benchmarks.{name}` |"
+        row
         for name, figures in FIGURES.items()
-        if name in results
-        for key, text in figures.items()
-        if key in results[name]
+        for row in (
+            _measured(name, figures, results[name]) if name in results else _kept(name, figures, before)
+        )
     ]
     page = [
         "# Benchmarks",
         "",
         f"Written by `make bench` on {machine['cores']} cores ({machine['cpu']}), "
         f"Python {machine['python']}. "
-        "Medians within one run; on a shared machine, trust the ratios.",
+        "Medians within one run; on a shared machine, trust the ratios. Benchmarks run one by one, not all "
+        "on one day.",
         "",
         "| figure | value | command |",
         "|---|---|---|",
         *rows,
         "",
     ]
-    (ROOT / "docs" / "benchmarks.md").write_text("\n".join(page))
+    path.write_text("\n".join(page), encoding="utf-8")
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
