@@ -118,7 +118,7 @@ def _published(
     if not horizons:
         predicted = {h for p in predictions for h in p.horizons_years}
         horizons = predicted or (set(DEFAULT_YEARS) if outcomes.timed else {HORIZON_YEARS})
-    claims: dict[str, dict[Claim, Float[np.ndarray, "row"]]] = {}
+    claims: dict[str, dict[Claim, Float[np.ndarray, "imputation row"]]] = {}
     first: dict[str, Published] = {}
     for years in sorted(horizons):
         found = published_models(
@@ -132,7 +132,7 @@ def _published(
         for model in found:
             first.setdefault(model.key, model)
             claim = Claim(horizon_years=model.horizon_years, kind="risk")
-            claims.setdefault(model.key, {})[claim] = model.risk
+            claims.setdefault(model.key, {})[claim] = model.risk[None, :]
     return tuple(
         _predictions(key, model.label, model.description, PUBLISHED, table, claims[key])
         for key, model in first.items()
