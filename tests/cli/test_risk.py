@@ -71,6 +71,23 @@ def test_risks_of_other_programs_are_carried_and_a_bad_cell_is_one_womans_reason
     assert [model["model"] for model in told["models"]] == ["bcrat", "tyrer-cuzick", "canrisk"]
 
 
+def test_a_result_that_would_overwrite_the_table_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, *GOOD)
+    before = path.read_text(encoding="utf-8")
+    done = run(path, "--model", "bcrat", "--out", path, columns=300)
+    assert done.exit_code == 2
+    assert "expected --out another file than those that are read" in done.output
+    assert path.read_text(encoding="utf-8") == before
+
+
+def test_two_columns_of_one_model_and_horizon_are_refused(tmp_path: Path) -> None:
+    header = f"{HEADER},tyrer_cuzick_10y_percent,ibis_10y_percent"
+    path = write(tmp_path, GOOD[0] + ",3.1,4", header=header)
+    done = run(path, "--model", "bcrat", "--out", tmp_path / "risks.csv", columns=300)
+    assert done.exit_code == 2
+    assert "expected each model and horizon once" in done.output
+
+
 def test_a_column_of_another_program_without_a_unit_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD[0] + ",3.1", header=f"{HEADER},tyrer_cuzick_10y")
     done = run(path, "--model", "bcrat", "--out", tmp_path / "risks.csv", columns=300)

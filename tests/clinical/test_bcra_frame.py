@@ -366,7 +366,7 @@ def test_a_row_is_refused_where_r_refuses_it_and_says_why(row: dict[str, float],
 def test_problems_name_column_and_row() -> None:
     (problem,) = build_frame({}, {"Race": 12}).women.problems
     assert (problem.row, problem.factors) == (1, ("race",))
-    assert problem.message == "column Race, row 2: the race code is none of 1 to 11"
+    assert problem.message == "column Race, row 3: the race code is none of 1 to 11"
 
 
 def test_files_as_r_writes_them_are_read_and_other_columns_are_left_alone(tmp_path: Path) -> None:
@@ -385,7 +385,7 @@ def test_a_frame_that_is_none_is_refused(tmp_path: Path) -> None:
         FactorError, match=r"expected columns ID, T1, .*found none named AgeMen, Race.*commas"
     ):
         bcra_frame(table.drop(columns=["Race", "AgeMen"]))
-    with pytest.raises(FactorError, match="column T1, row 2: expected a number, found other text"):
+    with pytest.raises(FactorError, match="column T1, row 3: expected a number, found other text"):
         bcra_frame(table.assign(T1=["45", "Smith"]))
     with pytest.raises(FactorError, match="no such file"):
         read_bcra_frame(tmp_path / "absent.csv")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .terminal import friendly, say, show_path, summarise
+from .terminal import friendly, say, show_path, spare_inputs, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,7 @@ def run(
         horizons = _horizons(horizon)
         if sets is not None and slope is not None:
             raise ConfigError(expected="--sets or --slope", found="both", where="command line")
+        spare_inputs(out, scores, rates, reference, exams, sets, plan)
         if out.suffix != ".csv":
             raise ConfigError(expected="--out a file risks.csv", found=out.name, where="command line")
         from .. import __version__

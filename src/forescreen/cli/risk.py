@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .terminal import friendly, say, show_path
+from .terminal import friendly, say, show_path, spare_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,8 +66,11 @@ def run(
             )
         if horizon_years is not None and not 0 < horizon_years <= 100:
             raise ConfigError(
-                expected="--horizon in years, above 0", found=f"{horizon_years:g}", where="command line"
+                expected="--horizon in years, above 0, at most 100",
+                found=f"{horizon_years:g}",
+                where="command line",
             )
+        spare_inputs(out, source)
         if out.is_dir():
             raise ConfigError(
                 expected="--out a file, risks.csv", found=f"the folder {out}", where="command line"

@@ -126,6 +126,18 @@ def choose_device(device: str) -> str:
     return device
 
 
+def spare_inputs(out: Path, *inputs: Path | None) -> None:
+    """Raise ConfigError where `out` is one of the files that are read: writing would destroy it."""
+    for given in inputs:
+        if given is not None and given.is_file() and given.resolve() == out.resolve():
+            raise ConfigError(
+                expected="--out another file than those that are read",
+                found=f"{given.name} as both",
+                where="command line",
+                remedy="Choose another name; nothing was written",
+            )
+
+
 def show_path(path: Path) -> str:
     """A path as short as the working directory allows."""
     try:

@@ -138,7 +138,7 @@ def _problems(wrong: dict[tuple[str, str], np.ndarray]) -> tuple[Problem, ...]:
             row=int(row),
             code=code,
             factors=(_FACTOR_OF[name],),
-            message=f"column {name}, row {row + 1}: {READER_CODES[code]}",
+            message=f"column {name}, row {row + 2}: {READER_CODES[code]}",
         )
         for (code, name), mask in wrong.items()
         for row in np.flatnonzero(mask)
@@ -152,6 +152,6 @@ def _numbers(column: pd.Series, where: str) -> Float[np.ndarray, "woman"]:
         raise FactorError(
             expected="a number",
             found="other text",
-            where=f"{where}, column {column.name}, row {int(wrong[0]) + 1}",
+            where=f"{where}, column {column.name}, row {int(wrong[0]) + 2}",
         )
     return numbers

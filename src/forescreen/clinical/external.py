@@ -98,6 +98,15 @@ def external_columns(names: Iterable[str], *, units: dict[str, Unit] | None = No
                     unit=unit,
                 )
             )
+    for column in found:
+        twins = [c.name for c in found if (c.model, c.horizon_years) == (column.model, column.horizon_years)]
+        if len(twins) > 1:
+            raise ConfigError(
+                expected="each model and horizon once",
+                found=f"twice: {', '.join(twins)}",
+                where="columns of external risks",
+                remedy="Leave all but one out",
+            )
     if declared:
         raise ConfigError(
             expected="units of columns named <model>_<years>y, with a model of " + ", ".join(_SPELLINGS),
