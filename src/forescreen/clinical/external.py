@@ -99,7 +99,8 @@ def external_columns(names: Iterable[str], *, units: dict[str, Unit] | None = No
                 )
             )
     for column in found:
-        twins = [c.name for c in found if (c.model, c.horizon_years) == (column.model, column.horizon_years)]
+        claim = (column.model, column.horizon_years)
+        twins = dict.fromkeys(c.name for c in found if (c.model, c.horizon_years) == claim)
         if len(twins) > 1:
             raise ConfigError(
                 expected="each model and horizon once",
