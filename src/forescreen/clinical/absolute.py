@@ -25,6 +25,8 @@ from .rates import Rates
 
 #: Women that are worked on at once: their columns stay in the cache of a core, and memory stays small.
 _BLOCK_WOMEN = 1 << 15
+#: Start + horizon may miss the oldest age by so much.
+_ROUNDING_YEARS = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,6 +71,26 @@ class Step:
 def population_hazards(rates: Rates) -> Hazards:
     """Hazards of the population as it is: of an average woman, at relative risk 1."""
     return Hazards(edges=rates.edges, event=rates.incidence, competing=rates.mortality)
+
+
+def population_risk(
+    start: Float[np.ndarray, "woman"],
+    end: Float[np.ndarray, "woman"],
+    rates: Rates,
+    *,
+    mode: Literal["exact", "icare"] = "exact",
+) -> Float[np.ndarray, "woman"]:
+    """Risk of the population, an average woman's, between two ages of every woman; see `absolute_risk`."""
+    steps = [Step(from_age=float(rates.edges[0]), log_relative_risk=np.zeros(start.size))]
+    return absolute_risk(start, end, baseline=population_hazards(rates), steps=steps, mode=mode)
+
+
+def end_of(
+    start: Float[np.ndarray, "woman"], horizon_years: Float[np.ndarray, "woman"], oldest: float
+) -> Float[np.ndarray, "woman"]:
+    """Ages at the end of the horizon; an end that misses the oldest age by rounding is that age."""
+    end = start + horizon_years
+    return np.where((end > oldest) & (end <= oldest + _ROUNDING_YEARS), oldest, end)
 
 
 def absolute_risk(

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from .coefficients import numbers_of, rows_of
 from .eligibility import Eligibility, concluded, eligibility
-from .factors import RACES
+from .factors import ASIAN, HISPANIC, RACES
 from .histories import biopsies, relatives
 from .model import Assessment, Terms, Use
 from .women import Women
@@ -92,20 +92,11 @@ _TERMS = {
     "density": ("density",),
 }
 _RACE = {
-    "asian": (
-        "asian",
-        "chinese",
-        "japanese",
-        "filipino",
-        "hawaiian",
-        "pacific islander",
-        "other asian",
-    ),
+    "asian": ASIAN,
     "black": ("black",),
     "native american": ("native american",),
     "other": ("other",),
 }
-_HISPANIC = ("hispanic", "hispanic us-born", "hispanic foreign-born")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -253,7 +244,7 @@ def _codes(women: Women) -> dict[str, Int[np.ndarray, "woman"]]:
     return {
         "age": np.clip(bands, 0, len(LEVELS["age"]) - 1).astype(int),
         # A Hispanic woman of our vocabulary tells no race besides: she has the reference level of race.
-        "hispanic": np.where(women.known("race"), women.has("race", *_HISPANIC), -1),
+        "hispanic": np.where(women.known("race"), women.has("race", *HISPANIC), -1),
         "race": np.where(women.known("race"), races, -1),
         "bmi": np.where(np.isnan(bmi), -1, np.searchsorted([25.0, 30.0, 35.0], bmi, side="right")),
         "first_birth": births,

@@ -62,7 +62,7 @@ def bcra_frame(table: pd.DataFrame, *, where: str = "BCRA frame") -> BcraFrame:
     """The frame in a table; other columns than the nine are left alone.
 
     Raises FactorError for a missing column and, with the row, for a cell that is not a number (an empty one
-    is a problem of its row). Rows count from 1.
+    is a problem of its row). Rows are counted as a spreadsheet does: the header is row 1.
     """
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:

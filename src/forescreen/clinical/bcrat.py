@@ -16,20 +16,19 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from .absolute import Step, absolute_risk, population_hazards
+from .absolute import Step, absolute_risk, end_of, population_hazards, population_risk
 from .bcrat_classes import (
     OLDEST,
     READER_CODES,
     TERMS,
     TOO_COARSE,
     YOUNGEST,
-    any_of,
     classes_of,
     groups,
-    holding,
     log_relative_risks,
     terms_of,
 )
+from .eligibility import Eligibility, any_of, concluded
 from .factors import RACES
 from .model import Assessment, Terms, Use
 from .rates import built_in_rates
@@ -37,8 +36,6 @@ from .women import Women
 
 #: F and the weight of biopsies change here.
 SECOND_STEP = 50.0
-#: Start + horizon may miss the oldest age by rounding.
-_ROUNDING_YEARS = 1e-9
 
 CODES: Mapping[str, str] = {
     "age_outside": "the age at the start is below 20 or not below 90",
@@ -99,20 +96,15 @@ class Bcrat:
         horizon = np.broadcast_to(np.asarray(horizon_years, dtype=float), (women.n,)).copy()
         classes = classes_of(women)
         start = women.number("age")
-        end = start + horizon
-        end = np.where((end > OLDEST) & (end <= OLDEST + _ROUNDING_YEARS), OLDEST, end)
-        reasons = holding(
-            {
-                **classes.reasons,
-                "horizon_outside": ~(horizon > 0),
-                "horizon_past_end": (end > OLDEST) & (start < OLDEST),
-            }
+        end = end_of(start, horizon, OLDEST)
+        eligible = Eligibility(horizon_years=horizon, reasons=classes.reasons).also(
+            horizon_outside=~(horizon > 0), horizon_past_end=(end > OLDEST) & (start < OLDEST)
         )
-        refused = any_of(reasons, women.n)
+        answered = eligible.answered
         risk, average = np.full(women.n, np.nan), np.full(women.n, np.nan)
         younger, older = log_relative_risks(classes)
         for position, group in enumerate(groups()):
-            rows = np.flatnonzero(~refused & (classes.group == position))
+            rows = np.flatnonzero(answered & (classes.group == position))
             if rows.size:
                 risk[rows] = absolute_risk(
                     start[rows],
@@ -123,23 +115,8 @@ class Bcrat:
                         Step(from_age=SECOND_STEP, log_relative_risk=older[rows] + np.log(group.f_from_50)),
                     ),
                 )
-                average[rows] = absolute_risk(
-                    start[rows],
-                    end[rows],
-                    baseline=population_hazards(built_in_rates(group.average_rates)),
-                    steps=(Step(from_age=YOUNGEST, log_relative_risk=np.zeros(rows.size)),),
-                )
-        unknown = np.full(women.n, np.nan)
-        return Assessment(
-            model=self.name,
-            horizon_years=horizon,
-            risk=risk,
-            average=average,
-            lower=unknown,
-            upper=unknown.copy(),
-            reasons=reasons,
-            flags=holding({code: mask & ~refused for code, mask in classes.flags.items()}),
-        )
+                average[rows] = population_risk(start[rows], end[rows], built_in_rates(group.average_rates))
+        return concluded(self, eligible, risk, average=average, flags=classes.flags)
 
     def terms(self, women: Women) -> Terms:
         """Log relative risk in five terms, as it is at her age at the start (biopsies weigh less from 50 on).

@@ -7,17 +7,18 @@ show [Gail1989, Gail2007, Matsuno2011, Banegas2017].
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from .coefficients import rows_of
+from .eligibility import holding
 from .factors import RACES
+from .histories import BIOPSIES, RELATIVES, biopsies, relatives
 from .women import Women
 
 YOUNGEST, OLDEST = 20.0, 90.0
@@ -36,12 +37,10 @@ _OF_BIRTHS = ("parity", "first_birth_age")
 _OF_ALL = (
     "age",
     "race",
-    "n_biopsies",
-    "breast_biopsy",
+    *BIOPSIES,
     "atypical_hyperplasia",
     "menarche_age",
-    "n_relatives",
-    "family_history",
+    *RELATIVES,
 )
 
 #: Where a factor of a row is told in a way that no category fits; set by readers as the code of a problem.
@@ -84,9 +83,7 @@ class Group:
 @cache
 def groups() -> tuple[Group, ...]:
     """All groups, in the order of the tool's race codes."""
-    place = files("forescreen.clinical").joinpath("tables", "bcrat_coefficients.csv")
-    lines = [line for line in place.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    return tuple(_group(row) for row in csv.DictReader(lines))
+    return tuple(_group(row) for row in rows_of("bcrat_coefficients"))
 
 
 def _group(row: Mapping[str, str]) -> Group:
@@ -123,13 +120,11 @@ def classes_of(women: Women) -> Classes:
     age = women.number("age")
     race = women.level("race")
     group = np.array([_position(level) for level in RACES] + [GROUPS.index("other")])[race]
-    biopsies, one_biopsy = _count(women, "n_biopsies", "breast_biopsy")
-    relatives, one_relative = _count(women, "n_relatives", "family_history")
+    biopsied, related = biopsies(women), relatives(women)
     menarche, first_birth = women.number("menarche_age"), women.number("first_birth_age")
     nulliparous = women.number("parity") == 0
     tells_first_birth = _of_group(group, lambda one: one.nulliparous) > 0
     hyperplasia = women.level("atypical_hyperplasia")
-    biopsied = biopsies > 0
     first_birth_wrong = {
         "first_birth_before_menarche": first_birth < menarche,
         "first_birth_after_age": first_birth > age,
@@ -139,37 +134,37 @@ def classes_of(women: Women) -> Classes:
         "age_unknown": np.isnan(age),
         "age_outside": (age < YOUNGEST) | (age >= OLDEST),
         "population_outside": women.has("race", *TOO_COARSE),
-        "hyperplasia_without_biopsies": ~biopsied & (hyperplasia >= 0),
+        "hyperplasia_without_biopsies": ~biopsied.yes & (hyperplasia >= 0),
         "menarche_after_age": menarche > age,
         **{code: wrong & tells_first_birth for code, wrong in first_birth_wrong.items()},
         **_told(women, tells_first_birth),
     }
     assumed = (
-        np.isnan(biopsies)
-        | np.isnan(relatives)
-        | (biopsied & (hyperplasia < 0))
+        ~biopsied.known
+        | ~related.known
+        | (biopsied.yes & (hyperplasia < 0))
         | (np.isnan(menarche) & (_of_group(group, lambda one: one.most_menarche) > 0))
         | (np.isnan(first_birth) & ~nulliparous & tells_first_birth)
     )
     log_hyperplasia = np.zeros(women.n)
     for level, log_risk in _LOG_HYPERPLASIA.items():
-        log_hyperplasia[biopsied & women.has("atypical_hyperplasia", level)] = log_risk
+        log_hyperplasia[biopsied.yes & women.has("atypical_hyperplasia", level)] = log_risk
     return Classes(
         group=group,
-        biopsies=np.minimum(_none_one_more(biopsies), _of_group(group, lambda one: one.most_biopsies)),
+        biopsies=np.minimum(_none_one_more(biopsied.count), _of_group(group, lambda one: one.most_biopsies)),
         log_hyperplasia=log_hyperplasia,
         menarche=np.minimum(
             0.0 + (menarche < 14) + (menarche < 12), _of_group(group, lambda one: one.most_menarche)
         ),
         first_birth=_first_birth(group, first_birth, nulliparous),
-        relatives=np.minimum(_none_one_more(relatives), _of_group(group, lambda one: one.most_relatives)),
+        relatives=np.minimum(_none_one_more(related.count), _of_group(group, lambda one: one.most_relatives)),
         reasons=holding(reasons),
         flags={
             "factors_assumed": assumed,
             "population_other": women.has("race", *_AS_OTHER),
             "population_unknown": race < 0,
-            "one_biopsy_assumed": one_biopsy,
-            "one_relative_assumed": one_relative,
+            "one_biopsy_assumed": biopsied.at_least,
+            "one_relative_assumed": related.at_least,
         },
     )
 
@@ -185,17 +180,6 @@ def _of_group(
     """A number of every woman's group; where there is none, that of white women, who has a reason anyway."""
     numbers = np.array([quantity(one) for one in groups()] + [quantity(groups()[0])])
     return np.asarray(numbers[group])
-
-
-def _count(
-    women: Women, number: str, any_at_all: str
-) -> tuple[Float[np.ndarray, "woman"], Bool[np.ndarray, "woman"]]:
-    """How many, NaN where not even known whether; and where it was only known that there is one or more."""
-    count = women.number(number)
-    unknown = np.isnan(count)
-    one = unknown & women.has(any_at_all, "yes")
-    none = unknown & women.has(any_at_all, "no")
-    return np.where(one, 1.0, np.where(none, 0.0, count)), one
 
 
 def _none_one_more(count: Float[np.ndarray, "woman"]) -> Float[np.ndarray, "woman"]:
@@ -250,16 +234,3 @@ def log_relative_risks(
     """Before and from age 50."""
     younger = terms_of(classes, from_50=np.zeros(classes.group.size, dtype=bool)).sum(axis=1)
     return younger, younger + classes.of_group(lambda one: one.biopsies_from_50) * classes.biopsies
-
-
-def holding(masks: Mapping[str, Bool[np.ndarray, "woman"]]) -> dict[str, Bool[np.ndarray, "woman"]]:
-    """The codes that hold for anybody."""
-    return {code: mask for code, mask in masks.items() if mask.any()}
-
-
-def any_of(masks: Mapping[str, Bool[np.ndarray, "woman"]], n: int) -> Bool[np.ndarray, "woman"]:
-    """Women for whom any of the codes holds."""
-    found = np.zeros(n, dtype=bool)
-    for mask in masks.values():
-        found |= mask
-    return found

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from ..errors import ConfigError
 from .coefficients import numbers_of, rows_of
 from .eligibility import Eligibility, concluded, eligibility
-from .factors import FACTORS
+from .factors import ASIAN, FACTORS, HISPANIC
 from .histories import biopsies, relatives
 from .model import Assessment, Terms, Use
 from .women import Women
@@ -28,16 +28,8 @@ AsianMortality = Literal["corrected", "as transcribed"]
 POPULATIONS: dict[str, tuple[str, ...]] = {
     "white": ("white",),
     "black": ("black",),
-    "asian": (
-        "asian",
-        "chinese",
-        "japanese",
-        "filipino",
-        "hawaiian",
-        "pacific islander",
-        "other asian",
-    ),
-    "hispanic": ("hispanic", "hispanic us-born", "hispanic foreign-born"),
+    "asian": ASIAN,
+    "hispanic": HISPANIC,
 }
 HORIZON_YEARS = 5.0
 

@@ -30,10 +30,7 @@ class Eligibility:
     @property
     def answered(self) -> Bool[np.ndarray, "woman"]:
         """Women without a reason."""
-        refused = np.zeros(len(self.horizon_years), dtype=bool)
-        for women in self.reasons.values():
-            refused |= women
-        return ~refused
+        return ~any_of(self.reasons, len(self.horizon_years))
 
     def also(self, **reasons: Bool[np.ndarray, "woman"]) -> Eligibility:
         """The same with more reasons; those of a code that is there already are joined."""
@@ -93,7 +90,6 @@ def concluded(
     def kept(values: Float[np.ndarray, "woman"] | None) -> Float[np.ndarray, "woman"]:
         return np.full(len(answered), np.nan) if values is None else np.where(answered, values, np.nan)
 
-    held = {code: women & answered for code, women in (flags or {}).items()}
     return Assessment(
         model=model.name,
         horizon_years=eligible.horizon_years,
@@ -101,10 +97,23 @@ def concluded(
         average=kept(average),
         lower=kept(lower),
         upper=kept(upper),
-        reasons={code: women for code, women in eligible.reasons.items() if women.any()},
-        flags={code: women for code, women in held.items() if women.any()},
+        reasons=holding(eligible.reasons),
+        flags=holding({code: women & answered for code, women in (flags or {}).items()}),
         notes=notes,
     )
+
+
+def holding(masks: Masks) -> dict[str, Bool[np.ndarray, "woman"]]:
+    """The codes that hold for anybody."""
+    return {code: women for code, women in masks.items() if women.any()}
+
+
+def any_of(masks: Masks, n: int) -> Bool[np.ndarray, "woman"]:
+    """Which of `n` women any of the codes holds for."""
+    found = np.zeros(n, dtype=bool)
+    for women in masks.values():
+        found |= women
+    return found
 
 
 def _one_each(horizon_years: Float[np.ndarray, "woman"] | float, n: int) -> Float[np.ndarray, "woman"]:

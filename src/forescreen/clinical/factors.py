@@ -45,24 +45,13 @@ def _yes_no(name: str, meaning: str) -> Factor:
     return Factor(name=name, meaning=meaning, levels=(NO, YES), aliases=others)
 
 
+#: Levels of race that a model which knows Hispanic or Asian and Pacific Islander women only takes together.
+HISPANIC = ("hispanic", "hispanic us-born", "hispanic foreign-born")
+ASIAN = ("asian", "chinese", "japanese", "filipino", "hawaiian", "pacific islander", "other asian")
+
 #: Race and ethnicity as the models tell women apart. Coarse levels (asian, hispanic) are for tables that
 #: know no more; a model that needs more says so.
-RACES = (
-    "white",
-    "black",
-    "hispanic",
-    "hispanic us-born",
-    "hispanic foreign-born",
-    "asian",
-    "chinese",
-    "japanese",
-    "filipino",
-    "hawaiian",
-    "pacific islander",
-    "other asian",
-    "native american",
-    "other",
-)
+RACES = ("white", "black", *HISPANIC, *ASIAN, "native american", "other")
 
 _ALL = (
     _number("age", "age at the start", "years", 15, 110),

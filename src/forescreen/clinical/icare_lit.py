@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from .absolute import Step, absolute_risk, population_hazards
+from .absolute import end_of, population_risk
+from .eligibility import Eligibility, concluded
 from .icare_files import read_reference
 from .icare_lit_columns import FACTOR_OF, Part, coefficients, columns_of
 from .icare_lit_population import known_from_shares, population
@@ -31,7 +32,6 @@ CUT_AGE = 50.0
 YOUNGEST, OLDEST = 20.0, 80.0
 #: Height whose term is 0 in `terms`: the mean of the reference sample from 50, in dm.
 _MEAN_HEIGHT_DM = 16.229
-_ROUNDING_YEARS = 1e-9
 
 CODES: Mapping[str, str] = {
     "age_outside": "the age at the start is below 20 or not below 80",
@@ -114,10 +114,10 @@ class IcareLit:
         """
         horizon = np.broadcast_to(np.asarray(horizon_years, dtype=float), (women.n,)).copy()
         start = women.number("age")
-        end, oldest = start + horizon, float(self._rates.edges[-1])
-        end = np.where((end > oldest) & (end <= oldest + _ROUNDING_YEARS), oldest, end)
+        end = end_of(start, horizon, float(self._rates.edges[-1]))
         reasons = self._reasons(women, start, horizon, end)
-        rows = np.flatnonzero(~_any(reasons, women.n))
+        eligible = Eligibility(horizon_years=horizon, reasons=reasons)
+        rows = np.flatnonzero(eligible.answered)
         risk, average = np.full(women.n, np.nan), np.full(women.n, np.nan)
         flags = {
             code: np.zeros(women.n, dtype=bool)
@@ -131,27 +131,18 @@ class IcareLit:
             risk[rows] = split_risk(
                 start[rows], end[rows], cut_age=CUT_AGE, before=early, after=late, mode=self.mode
             )
-            average[rows] = absolute_risk(
-                start[rows],
-                end[rows],
-                baseline=population_hazards(self._rates),
-                steps=[Step(from_age=float(self._rates.edges[0]), log_relative_risk=np.zeros(rows.size))],
-                mode=self.mode,
-            )
+            average[rows] = population_risk(start[rows], end[rows], self._rates, mode=self.mode)
         flags["factors_assumed"][rows] = unknown_early | unknown_late
         if self.under_50 is None:
             flags["reference_borrowed"][rows] = unknown_early
         coming = chosen.has("menopause", "pre") & ~chosen.known("menopause_age") & needed["from 50"]
         flags["menopause_to_come"][rows] = coming
-        return Assessment(
-            model=self.name,
-            horizon_years=horizon,
-            risk=risk,
+        return concluded(
+            self,
+            eligible,
+            risk,
             average=average,
-            lower=np.full(women.n, np.nan),
-            upper=np.full(women.n, np.nan),
-            reasons={code: mask for code, mask in reasons.items() if mask.any()},
-            flags={code: mask for code, mask in flags.items() if mask.any()},
+            flags=flags,
             notes=(
                 "coefficients from the literature have no covariance: there are no limits",
                 f"rates: {self._rates.name}, {self._rates.population}",
@@ -255,7 +246,3 @@ def reference_sample(path: Path, part: Part, *, weight_column: str | None = None
 def _rows(women: Women, rows: np.ndarray) -> Women:
     """Some of the women, without their problems."""
     return Women(n=rows.size, values={name: column[rows] for name, column in women.values.items()})
-
-
-def _any(reasons: Mapping[str, Bool[np.ndarray, "woman"]], n: int) -> Bool[np.ndarray, "woman"]:
-    return np.any(list(reasons.values()), axis=0) if reasons else np.zeros(n, dtype=bool)

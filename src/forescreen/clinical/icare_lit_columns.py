@@ -8,15 +8,14 @@ disease. [Choudhury2020]
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from .coefficients import rows_of
 from .factors import FACTORS
 from .log_linear import Column, LogLinear, parse_terms
 from .women import Women
@@ -50,14 +49,8 @@ _SOME_ALCOHOL = float(np.nextafter(0.0, 1.0))
 @cache
 def coefficients(part: Part) -> LogLinear:
     """The published log relative risks."""
-    rows = csv.DictReader(line for line in table_lines("icare_lit_coefficients.csv"))
+    rows = rows_of("icare_lit_coefficients")
     return parse_terms({row["term"]: float(row["log_relative_risk"]) for row in rows if row["part"] == part})
-
-
-def table_lines(name: str) -> list[str]:
-    """Lines of a table of ours, without its comments."""
-    text = files("forescreen.clinical").joinpath("tables", name).read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 def columns_of(women: Women, part: Part) -> dict[str, Column]:

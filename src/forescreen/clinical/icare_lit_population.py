@@ -9,7 +9,6 @@ docs/methods/icare-lit.md tells how they were made and how well they do. [Choudh
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +16,8 @@ from functools import cache
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from .icare_lit_columns import MENOPAUSE_LEVELS, Part, coefficients, columns_of, menopause_bounds, table_lines
+from .coefficients import rows_of
+from .icare_lit_columns import MENOPAUSE_LEVELS, Part, coefficients, columns_of, menopause_bounds
 from .log_linear import Column, LogLinear, coded_column, scores
 from .periods import Known, Sample
 from .reference import RelativeRisks, Rules, gauss_rule, independent_product, relative_risks
@@ -85,13 +85,13 @@ class Population:
 @cache
 def population(part: Part) -> Population:
     """The summary that comes with the package."""
-    rows = [row for row in csv.DictReader(table_lines("icare_lit_relative_risks.csv")) if row["part"] == part]
+    rows = [row for row in rows_of("icare_lit_relative_risks") if row["part"] == part]
     atoms = RelativeRisks(
         log_relative_risk=np.array([float(row["log_relative_risk"]) for row in rows]),
         weight=np.array([float(row["weight"]) for row in rows]),
     )
     cells: dict[tuple[str, ...], list[tuple[dict[str, str], float]]] = {}
-    for row in csv.DictReader(table_lines("icare_lit_factors.csv")):
+    for row in rows_of("icare_lit_factors"):
         if row["part"] in (part, "both"):
             pairs = dict(pair.split(": ") for pair in row["levels"].split("; "))
             cells.setdefault(tuple(row["block"].split()), []).append((pairs, float(row["weight"])))
