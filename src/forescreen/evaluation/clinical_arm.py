@@ -83,11 +83,7 @@ def clinical_predictions(
                 )
             except InputError as error:
                 notes.add(f"Clinical regression, {case_type}: {error}")
-    words = ", ".join(factor.replace("_", " ") for factor in regressed.factors)
-    if regressed.n_imputations > 1:
-        words += f"; unknown factors drawn {regressed.n_imputations} times"
-    elif regressed.spare:
-        words += "; “unknown” is a level of its own"
+    words = regressed.in_words
     kind = "Conditional logistic regression" if outcomes.matched else "Logistic regression"
     added = [
         _predictions("clinical", "Clinical factors", f"{kind} on {words}", CLINICAL, table, clinical),

@@ -54,6 +54,14 @@ class Covariates:
         """1 where nothing was imputed."""
         return len(self.groups[0][1]) if self.groups else 1
 
+    @property
+    def in_words(self) -> str:
+        """The factors for readers, and what was done about unknown ones."""
+        words = ", ".join(factor.replace("_", " ") for factor in self.factors)
+        if self.n_imputations > 1:
+            return f"{words}; unknown factors drawn {self.n_imputations} times"
+        return f"{words}; “unknown” is a level of its own" if self.spare else words
+
     def scores(
         self,
         members: pd.DataFrame,

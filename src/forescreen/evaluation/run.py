@@ -280,11 +280,6 @@ def _predictions(
     predictions: dict[str, Scores] = {}
     imputed: dict[str, Float[np.ndarray, "imputation member"]] = {}
     kind = "conditional logistic regression" if matched else "logistic regression"
-    factor_words = ", ".join(name.replace("_", " ") for name in factors.factors)
-    if factors.n_imputations > 1:
-        factor_words += f"; unknown factors drawn {factors.n_imputations} times"
-    elif factors.spare:
-        factor_words += "; “unknown” is a level of its own"
     of_factors = partial(factors.scores, members, case_type=case_type, matched=matched)
     if with_image:
         predictions["image"] = image_score(members, case_type)
@@ -294,7 +289,7 @@ def _predictions(
     if factors.names:
         regress("clinical", of_factors)
         models["clinical"] = ModelInfo(
-            "clinical", "Clinical factors + density", "clinical", f"{kind} on {factor_words}"
+            "clinical", "Clinical factors + density", "clinical", f"{kind} on {factors.in_words}"
         )
     if with_image and factors.names:
         regress("combined", partial(of_factors, image=predictions["image"]))
@@ -302,7 +297,7 @@ def _predictions(
             "combined",
             "Image + clinical + density",
             "combined",
-            f"{kind} on the image score and {factor_words}",
+            f"{kind} on the image score and {factors.in_words}",
         )
     for model in published:
         predictions[model.key] = model.score
