@@ -9,8 +9,6 @@ ends with the same bytes whatever the number of workers.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import sqlite3
@@ -36,6 +34,7 @@ from ..processes import Lost, guarded_pairs
 from ..progress import Track, silent
 from ..stage import claim, release
 from .examine import IMAGE_BYTES, IMAGE_SECONDS
+from .listing import csv_text
 from .places import keep_apart
 from .private_list import Outcome, is_done, open_list, settle, write_listing
 
@@ -268,16 +267,14 @@ def _account(
     refused: Counter[str] = Counter()
     flags: Counter[str] = Counter()
     actions: Counter[str] = Counter()
-    listing = io.StringIO()
-    table = csv.writer(listing, lineterminator="\n")
-    table.writerow(["file", "code", "message"])
+    rows: list[tuple[str, str, str]] = []
     n_written = 0
     for path, code, words, flagged, done in names.execute(
         "SELECT path, code, words, flags, actions FROM files ORDER BY path"
     ):
         if code:
             refused[code] += 1
-            table.writerow([pseudonyms.file(path), code, words])
+            rows.append((pseudonyms.file(path), code, words))
             continue
         n_written += 1
         flags.update(flag for flag in flagged.split(";") if flag)
@@ -295,7 +292,7 @@ def _account(
         refused_by_code=dict(sorted(refused.items())),
         flags=dict(sorted(flags.items())),
     )
-    write_text(out / "refused.csv", listing.getvalue())
+    write_text(out / "refused.csv", csv_text(["file", "code", "message"], rows))
     write_json(
         out / "report.json",
         {
