@@ -134,10 +134,11 @@ def prepare_mammogram(
 
 def breast_anchors(mammogram: Mammogram, region: BreastRegion) -> Anchors:
     """The anchors of its grey scale. Raises ExamError for a breast without contrast."""
-    inside, values = _cut_out(mammogram, region)
+    top, bottom, left, right = region.box
     # Percentiles of every eighth row of a large breast are those of all rows to three digits.
-    step = 8 if inside.size > 100_000 else 1
-    return find_anchors(values[::step][inside[::step]], mammogram.acquisition.profile)
+    step = 8 if (bottom - top) * (right - left) > 100_000 else 1
+    inside, values = _cut_out(mammogram, region, step)
+    return find_anchors(values[inside], mammogram.acquisition.profile)
 
 
 def view_density(mammogram: Mammogram, region: BreastRegion, chest_wall: Side) -> Density | None:
@@ -169,12 +170,13 @@ def as_unit(pixels: UInt16[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]
 
 
 def _cut_out(
-    mammogram: Mammogram, region: BreastRegion
+    mammogram: Mammogram, region: BreastRegion, row_step: int = 1
 ) -> tuple[Bool[np.ndarray, "row column"], Float[np.ndarray, "row column"]]:
-    """The bounding box of the breast: its mask and its presentation values."""
+    """The bounding box of the breast: its mask and its presentation values, of every `row_step`-th row."""
     top, bottom, left, right = region.box
-    inside = region.at_full_size(rows=slice(top, bottom), columns=slice(left, right))
-    return inside, np.asarray(mammogram.pixels[top:bottom, left:right], dtype=np.float32)
+    rows, columns = slice(top, bottom, row_step), slice(left, right)
+    inside = region.at_full_size(rows=rows, columns=columns)
+    return inside, np.asarray(mammogram.pixels[rows, columns], dtype=np.float32)
 
 
 def _place(
