@@ -35,7 +35,7 @@ from ..files import plain
 from ..records import Outcome
 from ..statistics.association import conditional_logistic
 from .outcome_times import CANCERS
-from .tables_in import read_columns, read_scores
+from .tables_in import numbers_or_empty, read_columns, read_scores
 
 _SCORES = tuple(f"score_{mode}" for mode in MODES)
 _CASE_TYPES = (Outcome.SCREEN_DETECTED.value, Outcome.INTERVAL.value)
@@ -205,7 +205,7 @@ def read_exam_facts(path: Path) -> pd.DataFrame:
     table = read_columns(path, ("exam_id", "age"))
     wanted = [name for name in ("age", "weight") if name in table]
     for name in wanted:
-        table[name] = _numbers(table[name], name, path.name)
+        table[name] = numbers_or_empty(table[name], name, path.name)
     if "weight" in table and not (table["weight"] > 0).all():
         raise InputError(expected="positive weights", found="others", where=f"{path.name}, column weight")
     columns = {"age": "first"} | {name: "first" for name in ("outcome",) if name in table}
@@ -219,7 +219,7 @@ def read_scored(path: Path, facts: pd.DataFrame | None) -> pd.DataFrame:
     table = read_scores(path)
     for name in ("age", "weight"):
         if name in table:
-            table[name] = _numbers(table[name], name, path.name)
+            table[name] = numbers_or_empty(table[name], name, path.name)
     if facts is not None:
         known = facts.set_index("exam_id")
         for name in known.columns:
@@ -238,18 +238,6 @@ def exams_in_store(scored: pd.DataFrame, folder: Path) -> pd.DataFrame:
     if kept.empty:
         raise InputError(expected="scores of the store's exams", found="none", where=str(folder))
     return kept
-
-
-def _numbers(cells: pd.Series, name: str, where: str) -> pd.Series:
-    numbers = pd.to_numeric(cells, errors="coerce")
-    bad = ((numbers.isna() & cells.notna()) | np.isinf(numbers)).to_numpy()
-    if bad.any():
-        raise InputError(
-            expected=f"numbers in {name}, or empty where unknown",
-            found="something else",
-            where=f"{where}, row {int(bad.argmax()) + 2}",
-        )
-    return numbers
 
 
 def _reference(table: pd.DataFrame) -> tuple[Reference, int]:

@@ -32,6 +32,7 @@ from .ranking import capture_table
 from .sections import measure_sample
 from .subgroups import subgroup_concordance
 from .table_one import table_one
+from .tables_in import numbers_or_empty
 
 #: Lists of results that each case type adds to.
 _SECTIONS = (
@@ -239,15 +240,8 @@ def _join(
                 where=peer.file,
             )
         for column in renamed.columns[1:]:
-            numbers = pd.to_numeric(renamed[column], errors="coerce")
-            bad = (numbers.isna() & renamed[column].notna()) | np.isinf(numbers)
-            if bad.any():
-                raise InputError(
-                    expected=f"numbers in {column.removeprefix(f'{peer.key}:')}, or empty where unknown",
-                    found="something else",
-                    where=f"{peer.file}, row {int(bad.to_numpy().argmax()) + 2}",
-                )
-            renamed[column] = numbers
+            name = column.removeprefix(f"{peer.key}:")
+            renamed[column] = numbers_or_empty(renamed[column], name, peer.file)
         joined = joined.merge(renamed, on="exam_id", how="left", validate="many_to_one")
     return joined
 

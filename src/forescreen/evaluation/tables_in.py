@@ -105,15 +105,20 @@ def _check_members(table: pd.DataFrame, where: str) -> None:
     for column in _NUMBERS:
         if column not in table:
             continue
-        numbers = pd.to_numeric(table[column], errors="coerce")
-        bad = (numbers.isna() & table[column].notna()) | np.isinf(numbers)
-        if bad.any():
-            raise InputError(
-                expected=f"numbers in {column}, or empty where unknown",
-                found="something else",
-                where=f"{where}, row {_row(bad)}",
-            )
-        table[column] = numbers
+        table[column] = numbers_or_empty(table[column], column, where)
+
+
+def numbers_or_empty(cells: pd.Series, name: str, where: str) -> pd.Series:
+    """The cells as numbers, nan where empty. Raises InputError, with the row, for words and infinities."""
+    numbers = pd.to_numeric(cells, errors="coerce")
+    bad = (numbers.isna() & cells.notna()) | np.isinf(numbers)
+    if bad.any():
+        raise InputError(
+            expected=f"numbers in {name}, or empty where unknown",
+            found="something else",
+            where=f"{where}, row {_row(bad)}",
+        )
+    return numbers
 
 
 def _row(mask: pd.Series) -> int:
